@@ -1,0 +1,74 @@
+"""Topic `messenger.commands`: what has to happen at Facebook, in this order."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import ConversationEvent
+from schemas.messages import OutMessage, Person, Speaker
+
+
+class Command(ConversationEvent):
+    """`id` is the command's id; `epoch` is the conversation's when it was given."""
+
+    epoch: int
+
+
+class SendMessage(Command):
+    """Say something to the customer.
+
+    `at` is the place's time in the log. `then_pass`: thread control goes to the Page Inbox with this message, riding on it
+    where Facebook allows. `retake`: refused because another app has the thread, take it and send once more (a person's message).
+    """
+
+    type: Literal["message.send.v1"] = "message.send.v1"
+    seq: int
+    at: datetime
+    speaker: Literal[Speaker.BOT, Speaker.OPERATOR]
+    operator: Person | None = None
+    episode: str | None = None
+    turn: str | None = None
+    reply: str | None = None
+    """The id of the operator's command that this message comes from."""
+    client_id: str = ""
+    message: OutMessage
+    then_pass: bool = False
+    retake: bool = False
+
+
+class PassThread(Command):
+    """Give thread control to the Page Inbox: the conversation rests in Main."""
+
+    type: Literal["thread.pass.v1"] = "thread.pass.v1"
+    target: str
+    """App id."""
+
+
+class TakeThread(Command):
+    """Take thread control back: Done."""
+
+    type: Literal["thread.take.v1"] = "thread.take.v1"
+
+
+class ReadThread(Command):
+    """Ask Facebook who has the thread."""
+
+    type: Literal["thread.read.v1"] = "thread.read.v1"
+
+
+class ReadProfile(Command):
+    """Ask Facebook for the customer's name."""
+
+    type: Literal["profile.read_command.v1"] = "profile.read_command.v1"
+
+
+class Silence(Command):
+    """A person has the conversation: what has a lower epoch than this and is not yet being sent never leaves."""
+
+    type: Literal["silence.v1"] = "silence.v1"
+
+
+MessengerCommand = Annotated[
+    SendMessage | PassThread | TakeThread | ReadThread | ReadProfile | Silence, Field(discriminator="type")
+]

@@ -1,0 +1,290 @@
+"""Topic `conversations`, the log: everything that happened in a conversation, in the order that decides."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from schemas.base import ConversationEvent, Document
+from schemas.handover import MAX_RETURN, MIN_RETURN, RequestedBy
+from schemas.messages import TEXT, Attachment, CustomerInput, OutMessage, Person, Profile
+from schemas.sessions import Session
+
+Channel = Literal["messaging", "standby"]
+"""Which array of the webhook an event came in: `standby` means that another app has the thread."""
+
+# --- from ingress: what the channel tells
+
+
+class CustomerMessage(ConversationEvent):
+    """A customer wrote, chose a quick reply, or pressed a button."""
+
+    type: Literal["customer.message.v1"] = "customer.message.v1"
+    mid: str = ""
+    channel: Channel = "messaging"
+    input: CustomerInput
+
+
+class Echo(ConversationEvent):
+    """A message of the page's side, as the channel repeats it: ours (metadata, app) or somebody else's."""
+
+    type: Literal["message.echo.v1"] = "message.echo.v1"
+    mid: str = ""
+    channel: Channel = "messaging"
+    app_id: str | None = None
+    metadata: str | None = None
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+class ThreadControl(ConversationEvent):
+    """Facebook tells that a thread was passed, taken or asked for. App ids are strings; None: idle or not told."""
+
+    type: Literal["thread.control.v1"] = "thread.control.v1"
+    action: Literal["pass", "take", "request"]
+    channel: Channel = "messaging"
+    new_owner: str | None = None
+    previous_owner: str | None = None
+    requested_owner: str | None = None
+    metadata: str | None = None
+
+
+class ChannelFact(ConversationEvent):
+    """Whatever else the channel sent (receipts, reactions, app roles, …): kept raw, changes nobody's turn."""
+
+    type: Literal["channel.fact.v1"] = "channel.fact.v1"
+    kind: str
+    channel: Channel = "messaging"
+    raw: dict[str, Any]  # the channel's own JSON; its shape is theirs
+
+
+# --- from flow-engine: how turns end
+
+
+class Notice(Document):
+    """Something that bot builders and ops should see, e.g. a loop that was cut at the step limit."""
+
+    code: Literal["step_limit", "missing_block", "bad_template", "person_barred"]
+    block: str = ""
+    text: str
+
+
+class TurnStarted(ConversationEvent):
+    """Published before a turn that was asked more than once: three unfinished ones show that it crashes."""
+
+    type: Literal["turn.started.v1"] = "turn.started.v1"
+    turn: str
+    epoch: int
+    attempt: int
+
+
+class TurnCompleted(ConversationEvent):
+    """The turn's messages and the session after it. `delay`: seconds until the flow wants to go on by itself."""
+
+    type: Literal["turn.completed.v1"] = "turn.completed.v1"
+    turn: str
+    epoch: int
+    messages: tuple[OutMessage, ...] = ()
+    session: Session
+    delay: Annotated[float, Field(gt=0, le=MAX_RETURN)] | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+class TakeoverRequested(ConversationEvent):
+    """The turn reached *Let Human Takeover*: `messages` stood before the block; the goodbye is the block's."""
+
+    type: Literal["takeover.requested.v1"] = "takeover.requested.v1"
+    turn: str
+    epoch: int
+    messages: tuple[OutMessage, ...] = ()
+    session: Session
+    block: RequestedBy
+    notices: tuple[Notice, ...] = ()
+
+
+class TurnFailed(ConversationEvent):
+    """The turn cannot be taken: a fault of the flow or of the engine."""
+
+    type: Literal["turn.failed.v1"] = "turn.failed.v1"
+    turn: str
+    epoch: int
+    reason: str
+
+
+# --- from the console: operators' commands; their id is the command's id
+
+
+class OperatorCommand(ConversationEvent):
+    operator: Person
+    epoch: Annotated[int, Field(ge=0)]
+    """The epoch that the operator saw."""
+
+
+Expiry = Annotated[int, Field(ge=MIN_RETURN, le=MAX_RETURN)]
+"""Seconds."""
+
+
+class OperatorTakesOver(OperatorCommand):
+    """*Enable Human Takeover* on. `expiry`: a length in seconds for this episode, None with `no_expiry` for none."""
+
+    type: Literal["operator.takes_over.v1"] = "operator.takes_over.v1"
+    expiry: Expiry | None = None
+    no_expiry: bool = False
+    force: bool = False
+
+
+class OperatorReplies(OperatorCommand):
+    """A message of an operator. `seq` is the last entry that the composer showed; `client_id` is the browser's own id."""
+
+    type: Literal["operator.replies.v1"] = "operator.replies.v1"
+    seq: Annotated[int, Field(ge=0)]
+    text: Annotated[str, Field(min_length=1, max_length=TEXT - 1)]
+    client_id: str = ""
+    force: bool = False
+
+
+class OperatorSetsExpiry(OperatorCommand):
+    """*Session expired*: in `expiry` seconds from now, or at `deadline`, or never (both None)."""
+
+    type: Literal["operator.sets_expiry.v1"] = "operator.sets_expiry.v1"
+    expiry: Expiry | None = None
+    deadline: datetime | None = None
+
+
+class OperatorHandsBack(OperatorCommand):
+    """*Enable Human Takeover* off: go on in the flow, begin it anew, or close without a word."""
+
+    type: Literal["operator.hands_back.v1"] = "operator.hands_back.v1"
+    mode: Literal["continue", "restart", "close"] = "continue"
+    note: Annotated[str, Field(max_length=1000)] = ""
+
+
+# --- from fb-handover: what became of commands
+
+
+class CommandReport(ConversationEvent):
+    command: str
+    """The id of the command that this tells about."""
+    epoch: int
+
+
+class MessageSent(CommandReport):
+    """The channel accepted the message. `passed`: thread control went to the Page Inbox with it."""
+
+    type: Literal["message.sent.v1"] = "message.sent.v1"
+    seq: int
+    mid: str = ""
+    passed: bool = False
+
+
+class MessageRefused(CommandReport):
+    """The channel will not deliver the message, or its fate is unknown (`uncertain`)."""
+
+    type: Literal["message.refused.v1"] = "message.refused.v1"
+    seq: int
+    kind: Literal["not_owner", "permanent", "uncertain"]
+    code: int | None = None
+    subcode: int | None = None
+    reason: str
+
+
+class CommandSuppressed(CommandReport):
+    """`Silence` met the command before its sending began; it never leaves."""
+
+    type: Literal["command.suppressed.v1"] = "command.suppressed.v1"
+    seq: int | None = None
+
+
+class ThreadMoved(CommandReport):
+    """Our own pass or take was confirmed: it moves the mirror and is no act of staff."""
+
+    type: Literal["thread.moved.v1"] = "thread.moved.v1"
+    owner: str | None
+    """The app that has the thread now; None: nobody (idle)."""
+
+
+class ThreadRefused(CommandReport):
+    """Facebook refused our pass or take."""
+
+    type: Literal["thread.refused.v1"] = "thread.refused.v1"
+    action: Literal["pass", "take"]
+    code: int | None = None
+    subcode: int | None = None
+    reason: str
+
+
+class ThreadOwnerRead(CommandReport):
+    """The answer to ReadThread. `known` False: no answer in time. `owner` None: idle."""
+
+    type: Literal["thread.owner_read.v1"] = "thread.owner_read.v1"
+    known: bool
+    owner: str | None = None
+
+
+class ProfileRead(CommandReport):
+    """What Facebook tells of the customer; an empty profile when it tells nothing."""
+
+    type: Literal["profile.read.v1"] = "profile.read.v1"
+    profile: Profile
+
+
+# --- from takeover's timers
+
+
+class SessionExpired(ConversationEvent):
+    """A deadline came. It counts only if epoch and deadline are still those of the conversation."""
+
+    type: Literal["session.expired.v1"] = "session.expired.v1"
+    epoch: int
+    deadline: datetime
+
+
+class TurnOverdue(ConversationEvent):
+    """A turn was not answered in time."""
+
+    type: Literal["turn.overdue.v1"] = "turn.overdue.v1"
+    turn: str
+    attempt: int
+
+
+class DelayElapsed(ConversationEvent):
+    """A Delay block has run out."""
+
+    type: Literal["delay.elapsed.v1"] = "delay.elapsed.v1"
+    epoch: int
+    turn: str
+
+
+class ReadOverdue(ConversationEvent):
+    """A question to the channel (thread owner, profile) was not answered in time."""
+
+    type: Literal["read.overdue.v1"] = "read.overdue.v1"
+    command: str
+
+
+LogEvent = Annotated[
+    CustomerMessage
+    | Echo
+    | ThreadControl
+    | ChannelFact
+    | TurnStarted
+    | TurnCompleted
+    | TakeoverRequested
+    | TurnFailed
+    | OperatorTakesOver
+    | OperatorReplies
+    | OperatorSetsExpiry
+    | OperatorHandsBack
+    | MessageSent
+    | MessageRefused
+    | CommandSuppressed
+    | ThreadMoved
+    | ThreadRefused
+    | ThreadOwnerRead
+    | ProfileRead
+    | SessionExpired
+    | TurnOverdue
+    | DelayElapsed
+    | ReadOverdue,
+    Field(discriminator="type"),
+]

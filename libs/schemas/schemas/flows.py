@@ -1,0 +1,7 @@
+"""The flow document."""
+
+from schemas.base import Document
+
+
+class Flow(Document):
+    """Placeholder until the blocks are written."""

@@ -1,0 +1,194 @@
+"""Topic `outcomes`: every visible outcome of a decision, for the transcript, e-mails and whoever integrates."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.base import ConversationEvent
+from schemas.conversations import Notice
+from schemas.handover import Cause
+from schemas.messages import Attachment, CustomerInput, OutMessage, Person, Profile, Said
+
+Venue = Literal["inbox", "page_inbox"]
+
+
+class Outcome(ConversationEvent):
+    """`seq` is the entry's place in the conversation, or that of the last entry when this adds none (`entry` False)."""
+
+    bot: str
+    epoch: int
+    episode: str | None = None
+    seq: int
+    at: datetime
+    cause_id: str
+    """The id of the event in the log that led to this; for an operator's command, the command's id."""
+
+
+class CustomerSaid(Outcome):
+    """A customer's message and whose it is: `bot`, `person`, or `record` (a click on an old button)."""
+
+    type: Literal["customer.said.v1"] = "customer.said.v1"
+    mid: str = ""
+    channel: Literal["messaging", "standby"] = "messaging"
+    input: CustomerInput
+    addressed: Literal["bot", "person", "record"]
+
+
+class StaffSaid(Outcome):
+    """Somebody answered in the Page Inbox, or another app of the page spoke (`automatic`)."""
+
+    type: Literal["staff.said.v1"] = "staff.said.v1"
+    mid: str = ""
+    app_id: str | None = None
+    automatic: bool = False
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+class EpisodeOutcome(Outcome):
+    """The episode as it is after this: who holds it, where, until when."""
+
+    attended: bool
+    venue: Venue
+    holder: Person | None = None
+    deadline: datetime | None = None
+
+
+class TakeoverStarted(EpisodeOutcome):
+    """An episode began."""
+
+    type: Literal["takeover.started.v1"] = "takeover.started.v1"
+    cause: Cause
+    inferred: bool = False
+    block: str = ""
+    block_name: str = ""
+    emails: tuple[str, ...] = ()
+    """Who gets an e-mail; empty when nobody is to be notified."""
+    customer: Profile = Profile()
+    last: tuple[Said, ...] = ()
+    """The last five texts."""
+    fault: str = ""
+    """What went wrong, when the cause is `fault`."""
+
+
+class TakeoverAnswered(EpisodeOutcome):
+    """A person took it up: by the switch, by a reply, or in the Page Inbox."""
+
+    type: Literal["takeover.answered.v1"] = "takeover.answered.v1"
+    by: Literal["switch", "reply", "staff"]
+
+
+class TakeoverChanged(EpisodeOutcome):
+    """Holder, venue or deadline changed."""
+
+    type: Literal["takeover.changed.v1"] = "takeover.changed.v1"
+
+
+class TakeoverEnded(Outcome):
+    """The bot has the conversation again."""
+
+    type: Literal["takeover.ended.v1"] = "takeover.ended.v1"
+    cause: Cause
+    mode: Literal["continue", "restart", "close"] = "continue"
+    by: Person | None = None
+    note: str = ""
+    answered: bool
+    """Whether a person took it up before it ended."""
+
+
+class AnswerSuppressed(Outcome):
+    """What the bot was about to say and was stopped from saying."""
+
+    type: Literal["answer.suppressed.v1"] = "answer.suppressed.v1"
+    turn: str
+    turn_epoch: int
+    messages: tuple[OutMessage, ...]
+
+
+class CommandAccepted(Outcome):
+    """An operator's command took effect."""
+
+    type: Literal["command.accepted.v1"] = "command.accepted.v1"
+    command: str
+
+
+class CommandRefused(Outcome):
+    """An operator's command changed nothing; `code` is for machines, `reason` for people."""
+
+    type: Literal["command.refused.v1"] = "command.refused.v1"
+    command: str
+    code: Literal[
+        "changed", "held", "bot_answered_since", "newer", "already_bot", "not_taken_over", "past", "unknown_bot"
+    ]
+    reason: str
+    owner: Literal["bot", "human"]
+    holder: Person | None = None
+    since: datetime | None = None
+    newer: tuple[Said, ...] = ()
+
+
+class DeliveryChanged(Outcome):
+    """What became of a message that was already in the transcript."""
+
+    type: Literal["delivery.changed.v1"] = "delivery.changed.v1"
+    command: str
+    state: Literal["sent", "not_delivered", "uncertain", "suppressed"]
+    message_seq: int
+    mid: str = ""
+    reason: str = ""
+
+
+class ThreadChanged(Outcome):
+    """Facebook's thread owner, as far as we know it: `us`, `page_inbox`, `other`, `idle`, `unknown`."""
+
+    type: Literal["thread.changed.v1"] = "thread.changed.v1"
+    owner: Literal["us", "page_inbox", "other", "idle", "unknown"]
+    app_id: str | None = None
+    reason: str = ""
+    moved_to_done: bool = False
+    """Staff moved it to Done while an operator works here: the operator decides."""
+
+
+class FlowNoticed(Outcome):
+    """Something bot builders should see, e.g. a loop cut at the step limit."""
+
+    type: Literal["flow.noticed.v1"] = "flow.noticed.v1"
+    turn: str
+    notice: Notice
+
+
+class CustomerKnown(Outcome):
+    """The customer's profile became known."""
+
+    type: Literal["customer.known.v1"] = "customer.known.v1"
+    profile: Profile
+
+
+class BotPosition(Outcome):
+    """Where the customer stands in the flow after a turn, and the attributes collected."""
+
+    type: Literal["bot.position.v1"] = "bot.position.v1"
+    flow: str
+    block: str | None
+    waits_for: str
+    attributes: dict[str, str]
+
+
+AnyOutcome = Annotated[
+    CustomerSaid
+    | StaffSaid
+    | TakeoverStarted
+    | TakeoverAnswered
+    | TakeoverChanged
+    | TakeoverEnded
+    | AnswerSuppressed
+    | CommandAccepted
+    | CommandRefused
+    | DeliveryChanged
+    | ThreadChanged
+    | FlowNoticed
+    | CustomerKnown
+    | BotPosition,
+    Field(discriminator="type"),
+]
