@@ -1,0 +1,1 @@
+"""The infrastructure of the tests: one real broker and one real PostgreSQL per pytest session."""

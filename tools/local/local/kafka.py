@@ -1,0 +1,211 @@
+"""A real single-node Kafka (KRaft) as an ordinary process."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from local import jars, java, paths, ports, process
+from local.archive import JVM_FLAGS, ClassArchive
+from local.errors import PortTaken, StartFailed
+
+CLUSTER_ID = "Y29udm9ib3NzLWxvY2FsLQ"  # 16 bytes in base64; every local cluster may have the same
+READY_TOPIC = "local.ready"
+START = 60.0  # seconds until a record must have been acknowledged; measured 2-5, more on a busy machine
+STOP = 10.0  # seconds for a clean stop; measured 0.5
+RECORD = 40.0  # seconds for a clean stop that also writes the class archive; measured 3-8
+POLL = 0.05  # seconds between two looks at a starting server
+
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=BROKER://127.0.0.1:{port}
+listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=BROKER
+controller.listener.names=CONTROLLER
+log.dirs={logs}
+# topics are created by one command, never by a typing error
+auto.create.topics.enable=false
+# one node: every internal topic has one replica, and one partition is enough
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+# a person waits for it: no pause for members that may still come, short sessions
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+# small: two cores, a heap of 256 MB
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+class Kafka(process.Owner):
+    """One broker on one data folder. `start` returns when a record was produced and acknowledged."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        log: Path | None = None,
+        use_java: java.Java | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._folder = folder
+        self.log = log or folder / "kafka.log"
+        self._java = use_java
+        self._say = say
+        self.port = ports.reserve(port)
+        self._controller = ports.reserve()
+        self._archive: ClassArchive | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self, *, within: float = START) -> None:
+        """Also after `kill` or `stop`: same port, same data. Fine when it runs. Raises StartFailed, PortTaken."""
+        if self.running:
+            return
+        archive = self._archive = await asyncio.to_thread(self._prepare)
+        self.child = process.spawn(
+            "kafka",
+            [
+                str(archive.java.binary),
+                *JVM_FLAGS,
+                *archive.flags(self._recording),
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                "-Dorg.slf4j.simpleLogger.showDateTime=true",
+                "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+                "-cp",
+                ":".join(str(jar) for jar in archive.jars),
+                "kafka.Kafka",
+                str(self._properties),
+            ],
+            log=self.log,
+        )
+        self._pid_file.write_text(f"{self.child.pid}\n")
+        await self._ready(self.child, time.monotonic() + within)
+
+    async def stop(self) -> None:
+        if self.child is None or not self.running:
+            return
+        recording = self._archive is not None and not self._archive.present
+        if recording:
+            self._say("Kafka writes its class archive, once: later starts take half the time.")
+        await self.child.stop((signal.SIGTERM, RECORD if recording else STOP))
+        if recording and self._archive:
+            self._archive.keep(self._recording)
+
+    def close(self) -> None:
+        """Gives the ports back."""
+        ports.release(self.port)
+        ports.release(self._controller)
+
+    @property
+    def _properties(self) -> Path:
+        return self._folder / "server.properties"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._folder / "kafka.pid"
+
+    @property
+    def _recording(self) -> Path:
+        return self._folder / "classes.recording"
+
+    def _prepare(self) -> ClassArchive:
+        archive = ClassArchive(self._java or java.find(), jars.class_path(self._say))
+        logs = self._folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        process.end_leftover(self._pid_file, str(self._properties))
+        self._properties.write_text(SETTINGS.format(port=self.port, controller=self._controller, logs=logs))
+        if not (logs / "meta.properties").exists():
+            shutil.copytree(_formatted(archive), logs, dirs_exist_ok=True)
+        return archive
+
+    async def _ready(self, child: process.Child, deadline: float) -> None:
+        while not await acknowledged(self.bootstrap):
+            if child.returncode is not None:
+                kind = PortTaken if "Address already in use" in child.tail(200) else StartFailed
+                raise kind("Kafka", f"it ended with code {child.returncode}", child.tail())
+            if time.monotonic() > deadline:
+                raise StartFailed("Kafka", "no record was acknowledged in time", child.tail())
+            await asyncio.sleep(POLL)
+
+
+def _formatted(archive: ClassArchive) -> Path:
+    """A formatted, empty log folder. It costs a start of Java, so one is kept in the cache and copied."""
+    version = next(jar.stem for jar in archive.jars if jar.stem.startswith("kafka_"))
+    kept = paths.cache() / "kafka" / f"formatted-{version}"
+    if kept.is_dir():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(f"{kept}.{time.time_ns()}")
+    work.mkdir()
+    settings = work / "server.properties"
+    settings.write_text(SETTINGS.format(port=9092, controller=9093, logs=work / "logs"))
+    arguments = ["format", "--cluster-id", CLUSTER_ID, "--config", str(settings)]
+    class_path = ":".join(str(jar) for jar in archive.jars)
+    done = subprocess.run(  # noqa: S603 - the command line is ours
+        [archive.java.binary, *JVM_FLAGS, "-cp", class_path, "kafka.tools.StorageTool", *arguments],
+        capture_output=True,
+        timeout=START,
+        check=False,
+    )
+    if done.returncode:
+        raise StartFailed("Kafka", "its log folder could not be formatted", (done.stdout + done.stderr).decode())
+    with contextlib.suppress(OSError):  # another process was first: its folder is as good
+        (work / "logs").rename(kept)
+    shutil.rmtree(work)
+    return kept
+
+
+async def acknowledged(bootstrap: str) -> bool:
+    """Whether the broker takes a record now. An open port is not enough: leaders may still be missing."""
+    host, _, port = bootstrap.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return await asyncio.wait_for(_produce(bootstrap), 10)
+
+
+async def _produce(bootstrap: str) -> bool:
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+    from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # refusals are expected while it starts
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", request_timeout_ms=5000)
+    try:
+        await admin.start()
+        with contextlib.suppress(TopicAlreadyExistsError):
+            await admin.create_topics([NewTopic(READY_TOPIC, 1, 1, topic_configs={"retention.ms": "3600000"})])
+        await producer.start()
+        await producer.send_and_wait(READY_TOPIC, b"ready")
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    else:
+        return True
+    finally:
+        await producer.stop()
+        await admin.close()

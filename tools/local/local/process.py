@@ -1,0 +1,182 @@
+"""Child processes that never outlive this one.
+
+On Linux the kernel kills a child when its parent dies (PR_SET_PDEATHSIG), also after kill -9. "Parent"
+means the *thread* that started it: call `spawn` from a thread that lives as long as the child should,
+never from an executor. Elsewhere a stopped supervisor still stops its children; only kill -9 of it leaves them,
+and the next start ends them by their pid file (`end_leftover`).
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+POLL = 0.05  # seconds, where the kernel has no pidfd
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class Child:
+    """A running child; its output goes straight to a file, so nobody has to keep reading."""
+
+    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self.started = time.monotonic()
+        self._popen = popen
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._popen.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._popen.send_signal(number)
+
+    async def wait(self) -> int:
+        if (code := self.returncode) is not None:
+            return code
+        if hasattr(os, "pidfd_open"):
+            await _pidfd_readable(self.pid)
+            return self._popen.wait()
+        while (code := self.returncode) is None:
+            await asyncio.sleep(POLL)
+        return code
+
+    async def stop(self, *steps: tuple[signal.Signals, float]) -> int:
+        """Sends each signal and waits its seconds; after the last one SIGKILL, which always works."""
+        for number, seconds in steps:
+            self.send(number)
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self.wait(), seconds)
+        self.send(signal.SIGKILL)
+        return await self.wait()
+
+    def tail(self, lines: int = 12) -> str:
+        return tail(self.log, lines)
+
+
+class Owner:
+    """Somebody who runs one child, and what a fault test may do to it."""
+
+    child: Child | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.child is not None and self.child.returncode is None
+
+    async def kill(self) -> None:
+        """kill -9; `start` brings it back."""
+        if self.child is not None:
+            await self.child.stop()
+
+    async def pause(self) -> None:
+        """Stops it in its tracks, as a machine without a processor would."""
+        self._signal_family(signal.SIGSTOP)
+
+    async def resume(self) -> None:
+        """Fine also when nothing was paused."""
+        self._signal_family(signal.SIGCONT)
+
+    def _signal_family(self, number: signal.Signals) -> None:
+        if self.child is None or not self.running:
+            return
+        import psutil  # only needed in tests of faults
+
+        family = psutil.Process(self.child.pid)
+        for member in [family, *family.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(number)
+
+
+def spawn(
+    name: str,
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    death_signal: signal.Signals = signal.SIGKILL,
+    identity: Callable[[], None] | None = None,
+) -> Child:
+    """Starts a child in a session of its own: a Ctrl-C at the terminal reaches the supervisor alone.
+
+    `identity` runs in the child first, to change who it is (PostgreSQL refuses to run as root).
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if identity:
+            identity()  # before the death signal: a change of identity clears it
+        if _LIBC:
+            _LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+            if os.getppid() != parent:  # the parent died before the call
+                os._exit(1)
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        popen = subprocess.Popen(  # noqa: S603 - the command line is ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=prepare,  # noqa: PLW1509 - two system calls, no locks
+        )
+    return Child(name, popen, log)
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """The last lines of a log file; empty when there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 64 * 1024))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+def end_leftover(pid_file: Path, marker: str) -> None:
+    """Ends the process a pid file names, if it is ours (its command line holds `marker`), and removes the file.
+
+    The caller holds the lock of the data folder: whatever still runs there was orphaned.
+    """
+    try:
+        pid = int(pid_file.read_text().split()[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        pid_file.unlink(missing_ok=True)
+        return
+    import psutil  # only needed after an accident
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if any(marker in part for part in process.cmdline()):
+            process.kill()
+            process.wait(10)
+    pid_file.unlink(missing_ok=True)
+
+
+async def _pidfd_readable(pid: int) -> None:
+    """Returns when the process has ended; it stays a zombie until its parent waits for it."""
+    loop = asyncio.get_running_loop()
+    descriptor = os.pidfd_open(pid)
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
