@@ -1,0 +1,91 @@
+"""Health: whether a process can do its work, which is more than being alive.
+
+Each part of a service has a component. A component is ready when it said `ok`, and when no watch of it finds it stuck.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import BaseModel
+
+STUCK_AFTER: Final = 30.0  # seconds without progress while there is work
+
+Clock = Callable[[], float]
+Watch = Callable[[], str | None]
+
+
+class ComponentReport(BaseModel):
+    ok: bool
+    detail: str
+
+
+class Report(BaseModel):
+    """The body of `/readyz`."""
+
+    ready: bool
+    components: dict[str, ComponentReport]
+
+
+@dataclass(slots=True)
+class Component:
+    """One part of a service. It begins as failing, until its first `ok`."""
+
+    name: str
+    clock: Clock
+    _ok: bool = False
+    _text: str = "not started"
+    _progress_at: float = 0.0
+    _watches: tuple[Watch, ...] = ()
+
+    def ok(self, detail: str = "") -> None:
+        self._ok, self._text = True, detail
+
+    def failing(self, reason: str) -> None:
+        self._ok, self._text = False, reason
+
+    def progress(self) -> None:
+        """Work was done: called after each unit of work."""
+        self._progress_at = self.clock()
+
+    def watch(self, check: Watch) -> None:
+        """`check` is asked at each report; what it returns, unless None, is why the component is failing."""
+        self._watches = (*self._watches, check)
+
+    def expects_progress(self, waiting: Callable[[], bool], within: float = STUCK_AFTER) -> None:
+        """Failing while `waiting()` is true and there was no `progress` for `within` seconds."""
+        self.progress()
+
+        def check() -> str | None:
+            if not waiting():
+                self.progress()  # idle time is no delay
+                return None
+            idle = self.clock() - self._progress_at
+            return f"work is waiting and no progress for {idle:.0f} s" if idle >= within else None
+
+        self.watch(check)
+
+    def report(self) -> ComponentReport:
+        if not self._ok:
+            return ComponentReport(ok=False, detail=self._text)
+        reasons = [reason for reason in (check() for check in self._watches) if reason is not None]
+        return ComponentReport(ok=not reasons, detail="; ".join(reasons) or self._text)
+
+
+class Health:
+    """All components of a process."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._components: dict[str, Component] = {}
+
+    def component(self, name: str) -> Component:
+        """The component of that name; made at the first call."""
+        if name not in self._components:
+            self._components[name] = Component(name, self._clock)
+        return self._components[name]
+
+    def report(self) -> Report:
+        reports = {name: component.report() for name, component in self._components.items()}
+        return Report(ready=all(report.ok for report in reports.values()), components=reports)
