@@ -92,5 +92,7 @@ class Said(Document):
 
     seq: int
     speaker: Speaker
+    by: str = ""
+    """The operator's id; empty for the others."""
     name: str = ""
     text: str

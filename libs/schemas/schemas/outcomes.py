@@ -68,6 +68,8 @@ class TakeoverStarted(EpisodeOutcome):
     customer: Profile = Profile()
     last: tuple[Said, ...] = ()
     """The last five texts."""
+    taken: tuple[int, ...] = ()
+    """The customer's entries that the bot had not answered: they are the person's now."""
     fault: str = ""
     """What went wrong, when the cause is `fault`."""
 

@@ -1,7 +1,0 @@
-"""The flow document."""
-
-from schemas.base import Document
-
-
-class Flow(Document):
-    """Placeholder until the blocks are written."""

@@ -1,0 +1,554 @@
+"""The rules of ownership: for every event, in the order of the log, who has the conversation and what may be said.
+
+`decide` is pure: no clock, no I/O; time is the log's. State = fold(decide, log), so folding again gives the same answer.
+Each rule below is a row of the table in docs/ownership.md; inside a rule the cases stand in the order bot, requested, attended.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.base import ConversationEvent, ConversationId
+from schemas.bots import BotSettings, MessengerChannel
+from schemas.conversations import (
+    ChannelFact,
+    CommandSuppressed,
+    CustomerMessage,
+    DelayElapsed,
+    Echo,
+    MessageRefused,
+    MessageSent,
+    OperatorCommand,
+    OperatorHandsBack,
+    OperatorReplies,
+    OperatorSetsExpiry,
+    OperatorTakesOver,
+    ProfileRead,
+    ReadOverdue,
+    SessionExpired,
+    TakeoverRequested,
+    ThreadControl,
+    ThreadMoved,
+    ThreadOwnerRead,
+    ThreadRefused,
+    TurnCompleted,
+    TurnFailed,
+    TurnOverdue,
+    TurnStarted,
+)
+from schemas.handover import BACK_PAYLOAD, Cause, back_payload
+from schemas.messages import Profile, Said, Speaker
+from schemas.outcomes import (
+    CommandAccepted,
+    CommandRefused,
+    CustomerKnown,
+    CustomerSaid,
+    DeliveryChanged,
+    StaffSaid,
+    ThreadChanged,
+)
+from schemas.turns import TurnInput
+from takeover.effects import Decision
+from takeover.state import Conversation, QueuedInput
+from takeover.step import OTHER_APP, Step, customer_input
+
+TOO_OLD = timedelta(days=7)  # the dedup window: what is older only goes to the transcript
+SETTLED = timedelta(seconds=10)  # after a confirmed change, a message's channel may still be the one before it
+THREAD_TIME = timedelta(hours=24)  # after which Facebook frees a thread by itself
+CRASHES = 3  # turns begun and not finished
+MAX_HELD = 20  # messages that wait for the thread's owner; more are the person's at once
+
+
+def decide(state: Conversation, event: ConversationEvent, at: datetime, settings: BotSettings) -> Decision:
+    """What `event`, appended to the log at `at`, does to `state` under the settings in force."""
+    step = Step(state, event, at, settings)
+    step.expire()
+    RULES[type(event)](step, event)
+    return step.done()
+
+
+def decide_fault(
+    state: Conversation, event: ConversationEvent, at: datetime, settings: BotSettings, reason: str
+) -> Decision:
+    """A rule raised on this event, a fault of ours: a person gets the conversation, nothing else stops."""
+    step = Step(state, event, at, settings)
+    if state.owner == "bot":
+        step.fault(reason)
+    return step.done()
+
+
+# --- the customer
+
+
+def customer_message(step: Step, event: CustomerMessage) -> None:
+    state = step.state
+    step.ask_name()
+    if is_too_old(event, step.at) or is_old_button(state, event):
+        tell_said(step, event, "record")
+        return
+    if state.owner == "human" and waits_for_owner(step, event):
+        state.held = (*state.held, event)
+        step.read_thread()
+        return
+    note_channel(step, event)
+    place(step, event)
+
+
+def place(step: Step, event: CustomerMessage) -> None:
+    """The bot's, or the person's; the click that brings the customer back is the person's last."""
+    if step.state.owner == "bot":
+        seq = tell_said(step, event, "bot")
+        step.queue(customer_input(event, seq))
+        step.next_turn()
+        return
+    tell_said(step, event, "person")
+    if wants_bot_back(step.state, event):
+        step.end(Cause.CUSTOMER, may_ask_person=False)
+
+
+def tell_said(step: Step, event: CustomerMessage, addressed: str) -> int:
+    seq = step.entry()
+    step.tell(CustomerSaid, seq=seq, mid=event.mid, channel=event.channel, input=event.input, addressed=addressed)
+    said = event.input.text or f"[{event.input.attachments[0].kind if event.input.attachments else 'click'}]"
+    if addressed != "record":
+        name = step.state.profile.name if step.state.profile else ""
+        step.remember(seq, Speaker.CUSTOMER, said, name=name)
+    return seq
+
+
+def wants_bot_back(state: Conversation, event: CustomerMessage) -> bool:
+    """A click of this episode's Back to Bot button, or its exact text (case and outer spaces aside)."""
+    episode = state.episode
+    if episode is None or episode.block is None or not episode.block.back_to_bot_button:
+        return False
+    if event.input.payload == back_payload(episode.id):
+        return True
+    return event.input.text.strip().casefold() == episode.block.back_to_bot_button.strip().casefold()
+
+
+def is_old_button(state: Conversation, event: CustomerMessage) -> bool:
+    payload = event.input.payload or ""
+    current = back_payload(state.episode.id) if state.episode else None
+    return payload.startswith(BACK_PAYLOAD) and payload != current
+
+
+def is_too_old(event: ConversationEvent, at: datetime) -> bool:
+    return event.occurred_at is not None and at - event.occurred_at > TOO_OLD
+
+
+# --- turns
+
+
+def turn_completed(step: Step, event: TurnCompleted) -> None:
+    if not step.is_outstanding(event.turn, event.epoch):
+        step.suppress(event)
+        return
+    step.finish_turn(event)
+    step.next_turn()
+
+
+def takeover_requested(step: Step, event: TakeoverRequested) -> None:
+    if not step.is_outstanding(event.turn, event.epoch):
+        step.suppress(event)
+        return
+    step.finish_turn(event)
+    step.say_goodbye(event.block, event.turn)
+    step.begin(Cause.FLOW, block=event.block)
+    step.rest_in_main()
+
+
+def turn_started(step: Step, event: TurnStarted) -> None:
+    turn = step.state.turn
+    if turn is not None and step.is_outstanding(event.turn, event.epoch):
+        step.state.turn = turn.model_copy(update={"started": turn.started + 1})
+
+
+def turn_failed(step: Step, event: TurnFailed) -> None:
+    if step.is_outstanding(event.turn, event.epoch):
+        step.fault(event.reason)
+
+
+def turn_overdue(step: Step, event: TurnOverdue) -> None:
+    turn = step.state.turn
+    if turn is None or (turn.id, turn.attempt) != (event.turn, event.attempt):
+        return
+    if turn.started >= CRASHES:
+        step.fault(f"The turn was begun {turn.started} times and never finished.")
+    else:
+        step.ask_again()
+
+
+def delay_elapsed(step: Step, event: DelayElapsed) -> None:
+    state = step.state
+    if state.owner == "bot" and state.delay is not None and state.delay.turn == event.turn:
+        state.delay = None
+        step.queue(QueuedInput(seqs=(), input=TurnInput(reason="delay")))
+        step.next_turn()
+
+
+# --- operators
+
+
+def operator_takes_over(step: Step, event: OperatorTakesOver) -> None:
+    state = step.state
+    if event.epoch != state.epoch:
+        refuse(step, event, "changed", "The conversation has changed hands since you looked.")
+        return
+    episode = state.episode
+    if episode and episode.holder and episode.holder.id != event.operator.id and not event.force:
+        refuse(step, event, "held", f"{episode.holder.name} has this conversation.")
+        return
+    if state.owner == "bot":
+        step.begin(Cause.OPERATOR)
+    step.attend(
+        "switch",
+        holder=event.operator,
+        venue="inbox",
+        message=False,
+        length=event.expiry,
+        no_expiry=event.no_expiry,
+    )
+    step.rest_in_main()
+    accept(step, event)
+
+
+def operator_replies(step: Step, event: OperatorReplies) -> None:
+    problem = reply_problem(step, event)
+    if problem is not None:
+        refuse(step, event, *problem)
+        return
+    if step.state.owner == "bot":
+        step.begin(Cause.OPERATOR)
+    step.attend("reply", holder=event.operator, venue="inbox", message=True)
+    step.deliver(event)
+    accept(step, event)
+
+
+def reply_problem(step: Step, event: OperatorReplies) -> tuple[str, str, tuple[Said, ...]] | None:
+    """Why this reply must not be sent as it is; None: it may."""
+    state, episode = step.state, step.state.episode
+    if state.owner == "bot":
+        spoken = step.newer(event.seq, Speaker.BOT)
+        if event.epoch != state.epoch and spoken and not event.force:
+            return "bot_answered_since", "The bot has the conversation again and has answered since.", spoken
+        return None
+    if episode and episode.holder and episode.holder.id != event.operator.id and not event.force:
+        return "held", f"{episode.holder.name} has this conversation.", ()
+    others = tuple(
+        said
+        for said in step.newer(event.seq, Speaker.OPERATOR, Speaker.STAFF)
+        if said.speaker is Speaker.STAFF or said.by != event.operator.id
+    )
+    if others and not event.force:
+        return "newer", f"{len(others)} newer: a colleague has written since.", others
+    return None
+
+
+def operator_sets_expiry(step: Step, event: OperatorSetsExpiry) -> None:
+    state = step.state
+    deadline = event.deadline
+    if event.expiry is not None:
+        deadline = step.at + timedelta(seconds=event.expiry)
+    if state.owner == "bot":
+        refuse(step, event, "not_taken_over", "The bot has this conversation; there is no session to set.")
+    elif event.epoch != state.epoch:
+        refuse(step, event, "changed", "The conversation has changed hands since you looked.")
+    elif deadline is not None and deadline <= step.at:
+        refuse(step, event, "past", "deadline: it lies in the past.")
+    else:
+        step.set_expiry(deadline)
+        accept(step, event)
+
+
+def operator_hands_back(step: Step, event: OperatorHandsBack) -> None:
+    state = step.state
+    if state.owner == "bot":
+        refuse(step, event, "already_bot", "The bot has this conversation already.")
+    elif event.epoch != state.epoch:
+        refuse(step, event, "changed", "The conversation has changed hands since you looked.")
+    else:
+        step.end(Cause.OPERATOR, mode=event.mode, by=event.operator, note=event.note)
+        accept(step, event)
+
+
+def accept(step: Step, event: OperatorCommand) -> None:
+    step.tell(CommandAccepted, command=event.id)
+
+
+def refuse(step: Step, event: OperatorCommand, code: str, reason: str, newer: tuple[Said, ...] = ()) -> None:
+    episode = step.state.episode
+    step.tell(
+        CommandRefused,
+        command=event.id,
+        code=code,
+        reason=reason,
+        owner=step.state.owner,
+        holder=episode.holder if episode else None,
+        since=(episode.attended_at or episode.started_at) if episode else None,
+        newer=newer,
+    )
+
+
+# --- staff in the Page Inbox, and Facebook's thread
+
+
+def echo(step: Step, event: Echo) -> None:
+    step.ask_name()
+    if step.channel is None or is_ours(event, step.channel):
+        return
+    automatic = is_automatic(event, step.channel) or is_too_old(event, step.at)
+    seq = step.entry()
+    step.tell(
+        StaffSaid,
+        seq=seq,
+        mid=event.mid,
+        app_id=event.app_id,
+        automatic=automatic,
+        text=event.text,
+        attachments=event.attachments,
+    )
+    if automatic:
+        return
+    if event.channel == "standby" and event.app_id == step.channel.page_inbox_app and is_newer(step, event):
+        step.thread_is(event.app_id, occurred_at=event.occurred_at)
+    staff_act(step, message=True)
+    step.remember(seq, Speaker.STAFF, event.text or "[attachment]")
+
+
+def is_ours(event: Echo, channel: MessengerChannel) -> bool:
+    """Of our app, or with the metadata that our sends carry; an inbox id alone is never proof of anything."""
+    return event.app_id == channel.app_id or has_our_metadata(event.metadata)
+
+
+def has_our_metadata(metadata: str | None) -> bool:
+    if not metadata:
+        return False
+    try:
+        value = json.loads(metadata)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and isinstance(value.get("c"), str)
+
+
+def is_automatic(event: Echo, channel: MessengerChannel) -> bool:
+    return event.app_id in channel.bot_apps or (event.text != "" and event.text in channel.automatic_replies)
+
+
+def staff_act(step: Step, *, message: bool) -> None:
+    """Staff took the conversation, or go on in it, in Facebook's Page Inbox."""
+    if step.state.owner == "bot":
+        step.begin(Cause.PAGE_INBOX, venue="page_inbox")
+    step.attend("staff", holder=None, venue="page_inbox", message=message)
+    step.rest_in_main()
+
+
+def thread_control(step: Step, event: ThreadControl) -> None:
+    channel = step.channel
+    if channel is None or is_too_old(event, step.at) or not is_newer(step, event):
+        return
+    if event.action == "request":
+        if event.requested_owner == channel.page_inbox_app:
+            step.grant_thread()
+            staff_act(step, message=False)
+        return
+    step.thread_is(event.new_owner or OTHER_APP, occurred_at=event.occurred_at)
+    if event.new_owner == channel.page_inbox_app and not is_our_pass(event, channel):
+        staff_act(step, message=False)
+    elif event.new_owner == channel.app_id:
+        moved_to_done(step)
+
+
+def is_our_pass(event: ThreadControl, channel: MessengerChannel) -> bool:
+    """Our own pass moves only the mirror. Old bodies do not tell the previous owner."""
+    return event.action == "pass" and event.previous_owner in {None, channel.app_id}
+
+
+def moved_to_done(step: Step) -> None:
+    """Control came to us by staff: the bot's again, unless an operator works here: then the operator decides."""
+    episode = step.state.episode
+    if episode is None:
+        return
+    if not episode.attended or episode.venue == "page_inbox":
+        step.end(Cause.PAGE_INBOX)
+        return
+    step.state.moved_to_done = True
+    step.tell(ThreadChanged, owner="us", app_id=step.channel.app_id if step.channel else None, moved_to_done=True)
+    step.rest_in_main()
+
+
+def is_newer(step: Step, event: ConversationEvent) -> bool:
+    """A fact not later than the mirror's is recorded and changes nothing."""
+    known = step.state.thread.occurred_at
+    return known is None or event.occurred_at is None or event.occurred_at > known
+
+
+def is_settled(step: Step) -> bool:
+    thread = step.state.thread
+    return not thread.under_way and (thread.confirmed_at is None or step.at - thread.confirmed_at > SETTLED)
+
+
+def note_channel(step: Step, event: CustomerMessage) -> None:
+    """A message's channel is weak evidence of the thread's owner: `messaging` is ours, `standby` somebody else's."""
+    channel, thread = step.channel, step.state.thread
+    if channel is None or not channel.has_default_app or event.input.kind == "postback":
+        return
+    if not is_newer(step, event) or not is_settled(step):
+        return
+    if event.channel == "messaging" and (not thread.known or thread.owner != channel.app_id):
+        step.thread_is(channel.app_id, occurred_at=event.occurred_at)
+    elif event.channel == "standby" and (not thread.known or thread.owner == channel.app_id):
+        step.thread_is(OTHER_APP, occurred_at=event.occurred_at)
+
+
+def waits_for_owner(step: Step, event: CustomerMessage) -> bool:
+    """The customer writes to us though the Page Inbox should have the thread: staff may have moved it to Done silently."""
+    channel, thread = step.channel, step.state.thread
+    if channel is None or not channel.has_default_app or len(step.state.held) >= MAX_HELD:
+        return False
+    if step.state.held:
+        return True
+    return (
+        event.channel == "messaging"
+        and event.input.kind != "postback"
+        and thread.known
+        and thread.owner == channel.page_inbox_app
+        and is_newer(step, event)
+        and is_settled(step)
+    )
+
+
+def thread_owner_read(step: Step, event: ThreadOwnerRead) -> None:
+    reading = step.state.reading
+    if reading is not None and reading.command == event.command:
+        owner_answered(step, known=event.known, owner=event.owner, occurred_at=event.occurred_at)
+
+
+def read_overdue(step: Step, event: ReadOverdue) -> None:
+    state = step.state
+    if state.reading is not None and state.reading.command == event.command:
+        owner_answered(step, known=False, owner=None, occurred_at=None)
+    elif state.naming is not None and state.naming.command == event.command:
+        profile_known(step, Profile())
+
+
+def owner_answered(step: Step, *, known: bool, owner: str | None, occurred_at: datetime | None) -> None:
+    state, channel, before = step.state, step.channel, step.state.thread
+    held, state.held, state.reading = state.held, (), None
+    if known and channel is not None:
+        step.thread_is(owner, occurred_at=occurred_at, reason="read")
+        free_early = owner is None and not ran_out(before.confirmed_at, step.at)
+        if state.owner == "bot" and owner == channel.page_inbox_app and not held:
+            step.begin(Cause.PAGE_INBOX, venue="page_inbox", inferred=True)
+            step.attend("staff", holder=None, venue="page_inbox", message=False)
+        elif state.owner == "human" and held and (owner == channel.app_id or free_early):
+            moved_to_done(step)
+        elif state.owner == "human" and held and owner is None:
+            step.rest_in_main()
+    for message in held:
+        place(step, message)
+
+
+def ran_out(confirmed_at: datetime | None, at: datetime) -> bool:
+    return confirmed_at is None or at - confirmed_at >= THREAD_TIME
+
+
+# --- what became of our commands
+
+
+def message_sent(step: Step, event: MessageSent) -> None:
+    step.report_done(event.command)
+    if event.passed and step.channel is not None:
+        step.thread_is(step.channel.page_inbox_app, occurred_at=event.occurred_at)
+    step.tell(DeliveryChanged, command=event.command, state="sent", message_seq=event.seq, mid=event.mid)
+
+
+def message_refused(step: Step, event: MessageRefused) -> None:
+    state = step.state
+    step.report_done(event.command)
+    word = "uncertain" if event.kind == "uncertain" else "not_delivered"
+    step.tell(DeliveryChanged, command=event.command, state=word, message_seq=event.seq, reason=event.reason)
+    if event.kind != "not_owner" or event.epoch != state.epoch or state.refused_epoch == state.epoch:
+        return
+    state.refused_epoch = state.epoch
+    if state.owner == "bot":
+        step.read_thread()
+    else:
+        step.thread_is(OTHER_APP, occurred_at=event.occurred_at, reason=event.reason)
+
+
+def command_suppressed(step: Step, event: CommandSuppressed) -> None:
+    step.report_done(event.command)
+    if event.seq is not None:
+        step.tell(DeliveryChanged, command=event.command, state="suppressed", message_seq=event.seq)
+
+
+def thread_moved(step: Step, event: ThreadMoved) -> None:
+    step.report_done(event.command)
+    step.thread_is(event.owner, occurred_at=event.occurred_at)
+
+
+def thread_refused(step: Step, event: ThreadRefused) -> None:
+    step.report_done(event.command)
+    thread = step.state.thread
+    word = step.owner_word(thread.owner) if thread.known else "unknown"
+    step.tell(ThreadChanged, owner=word, app_id=thread.owner, reason=f"{event.action} refused: {event.reason}")
+
+
+def profile_read(step: Step, event: ProfileRead) -> None:
+    profile_known(step, event.profile)
+
+
+def profile_known(step: Step, profile: Profile) -> None:
+    step.state.naming = None
+    if step.state.profile is None or profile != Profile():
+        step.state.profile = profile
+        step.tell(CustomerKnown, profile=profile)
+    step.next_turn()
+
+
+# --- time
+
+
+def session_expired(step: Step, event: SessionExpired) -> None:
+    """Counts by epoch and deadline only; its own time is not compared."""
+    episode = step.state.episode
+    if episode is not None and event.epoch == step.state.epoch and event.deadline == episode.deadline:
+        step.end(Cause.EXPIRED)
+
+
+def recorded_only(step: Step, event: ChannelFact) -> None:
+    """Receipts, reactions and the like are in the log for who wants them."""
+
+
+RULES: Mapping[type[ConversationEvent], Callable[[Step, Any], None]] = {
+    CustomerMessage: customer_message,
+    Echo: echo,
+    ThreadControl: thread_control,
+    ChannelFact: recorded_only,
+    TurnStarted: turn_started,
+    TurnCompleted: turn_completed,
+    TakeoverRequested: takeover_requested,
+    TurnFailed: turn_failed,
+    OperatorTakesOver: operator_takes_over,
+    OperatorReplies: operator_replies,
+    OperatorSetsExpiry: operator_sets_expiry,
+    OperatorHandsBack: operator_hands_back,
+    MessageSent: message_sent,
+    MessageRefused: message_refused,
+    CommandSuppressed: command_suppressed,
+    ThreadMoved: thread_moved,
+    ThreadRefused: thread_refused,
+    ThreadOwnerRead: thread_owner_read,
+    ProfileRead: profile_read,
+    SessionExpired: session_expired,
+    TurnOverdue: turn_overdue,
+    DelayElapsed: delay_elapsed,
+    ReadOverdue: read_overdue,
+}
+
+
+def first_contact(conversation: str, bot: str) -> Conversation:
+    """The row of a conversation that was never met; it exists from then on, whoever speaks first."""
+    ConversationId.parse(conversation)
+    return Conversation(id=conversation, bot=bot)

@@ -1,0 +1,131 @@
+"""Who has a conversation, why, since when, until when, and what comes next: all that a decision stands on."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.base import Document
+from schemas.conversations import CustomerMessage
+from schemas.handover import Cause, RequestedBy
+from schemas.messages import Person, Profile, Said
+from schemas.outcomes import Venue
+from schemas.sessions import Session
+from schemas.turns import Resume, TurnInput
+
+Owner = Literal["bot", "human"]
+
+
+class Episode(Document):
+    """One takeover. `attended` False: requested, nobody has taken it up."""
+
+    id: str
+    cause: Cause
+    started_at: datetime
+    attended: bool = False
+    venue: Venue = "inbox"
+    holder: Person | None = None
+    attended_at: datetime | None = None
+    answered_at: datetime | None = None
+    """When a person's first message came."""
+    deadline: datetime | None = None
+    length: int | None = None
+    """Seconds of the session expiry that counts for this session; a later change of the settings does not touch it."""
+    every_response: bool = False
+    fixed: bool = False
+    """An operator set the time: no reply replaces it."""
+    block: RequestedBy | None = None
+    button_given: bool = False
+    """The Back to Bot button rode on a person's first message."""
+
+
+class QueuedInput(Document):
+    """A customer's input that waits for its turn. `seqs`: its entries in the conversation."""
+
+    seqs: tuple[int, ...]
+    input: TurnInput
+    may_ask_person: bool = True
+
+
+class OpenTurn(Document):
+    """The turn that was asked for and has not ended."""
+
+    id: str
+    asked: QueuedInput
+    attempt: int
+    overdue_at: datetime
+    started: int = 0
+    """How often the flow engine said that it began this turn, from the second asking on."""
+
+
+class Delay(Document):
+    """A Delay block that runs."""
+
+    turn: str
+    due_at: datetime
+
+
+class Question(Document):
+    """Something asked of the channel, with the time after which its answer is not waited for."""
+
+    command: str
+    due_at: datetime
+
+
+class Thread(Document):
+    """Facebook's thread owner as far as evidence goes. `owner` None with `known`: idle."""
+
+    known: bool = False
+    owner: str | None = None
+    occurred_at: datetime | None = None
+    """The source's time of the fact that this follows."""
+    confirmed_at: datetime | None = None
+    """The log's time of that fact."""
+    under_way: tuple[tuple[str, str | None], ...] = ()
+    """Our thread commands that were not reported yet: (command id, the owner that they lead to)."""
+
+    @property
+    def expected(self) -> tuple[bool, str | None]:
+        """(known, owner) once everything under way is done."""
+        if self.under_way:
+            return True, self.under_way[-1][1]
+        return self.known, self.owner
+
+
+class Conversation(BaseModel):
+    """The row of a conversation. A decision works on a copy; its nested values are never changed in place."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    bot: str
+    owner: Owner = "bot"
+    epoch: int = 0
+    seq: int = 0
+    """The last visible entry."""
+    count: int = 0
+    """How many ids this conversation has given; the next record's id is made of it."""
+    last_at: datetime | None = None
+
+    episode: Episode | None = None
+    session: Session | None = None
+    turn: OpenTurn | None = None
+    queue: tuple[QueuedInput, ...] = ()
+    delay: Delay | None = None
+    resume: Resume | None = None
+    """An expired takeover's port, where the customer's next message enters the flow."""
+    greeting: str = ""
+    """What the bot says before its first answer after an expiry."""
+
+    thread: Thread = Thread()
+    reading: Question | None = None
+    held: tuple[CustomerMessage, ...] = ()
+    """Messages that wait for the answer to `reading`."""
+    refused_epoch: int = -1
+    """The last epoch in which a send was refused because another app had the thread."""
+    moved_to_done: bool = False
+
+    profile: Profile | None = None
+    naming: Question | None = None
+    """The customer's name was asked for."""
+    recent: tuple[Said, ...] = ()

@@ -1,0 +1,571 @@
+"""The moves that the rules of `decide` are made of: say, ask for a turn, begin and end an episode, move the thread.
+
+Each move changes a copy of the state and adds effects. None reads a clock or does I/O.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from schemas.base import ConversationEvent, ConversationId
+from schemas.bots import BotSettings, MessengerChannel
+from schemas.commands import Command, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.conversations import (
+    CustomerMessage,
+    Notice,
+    OperatorReplies,
+    TakeoverRequested,
+    TurnCompleted,
+)
+from schemas.handover import Cause, Port, RequestedBy, back_payload
+from schemas.messages import OutMessage, Person, Profile, QuickReply, Said, Speaker
+from schemas.outcomes import (
+    AnswerSuppressed,
+    BotPosition,
+    FlowNoticed,
+    Outcome,
+    TakeoverAnswered,
+    TakeoverChanged,
+    TakeoverEnded,
+    TakeoverStarted,
+    ThreadChanged,
+    Venue,
+)
+from schemas.topics import MESSENGER_COMMANDS, OUTCOMES, TURNS
+from schemas.turns import Resume, TurnAsked, TurnInput
+from takeover.effects import Decision, Effect
+from takeover.state import Conversation, Delay, Episode, OpenTurn, Question, QueuedInput, Thread
+
+ASK_AGAIN = timedelta(seconds=30)
+ASK_AGAIN_CAP = timedelta(minutes=5)
+READ_TIMEOUT = timedelta(seconds=2)
+MAX_QUEUE = 100  # inputs; what comes on top joins the last one, so nothing is lost and nothing grows
+LAST_TEXTS = 5
+LAST_OF_A_SPEAKER = 3
+SHORT = 500  # characters of a text in e-mails and refusals
+
+PEOPLE = (Cause.OPERATOR, Cause.PAGE_INBOX)  # a person took it; a flow or a fault of ours asked for one
+OTHER_APP = "another app"  # the thread is elsewhere, nobody told where
+PORTS: dict[Cause, Port] = {
+    Cause.OPERATOR: Port.OPERATOR,
+    Cause.CUSTOMER: Port.CUSTOMER,
+    Cause.EXPIRED: Port.EXPIRED,
+    Cause.PAGE_INBOX: Port.PAGE_INBOX,
+}
+
+
+class Step:
+    """One decision in the making."""
+
+    def __init__(self, state: Conversation, event: ConversationEvent, at: datetime, settings: BotSettings) -> None:
+        self.state = state.model_copy()
+        self.event = event
+        self.at = at if state.last_at is None or at > state.last_at else state.last_at
+        self.state.last_at = self.at
+        self.settings = settings
+        self.channel: MessengerChannel | None = settings.channel(ConversationId.parse(state.id).account)
+        self.effects: list[Effect] = []
+
+    def done(self) -> Decision:
+        return Decision(self.state, tuple(self.effects))
+
+    # --- ids, records, entries
+
+    def next_id(self) -> str:
+        self.state.count += 1
+        return f"{self.state.id}!{self.state.count}"
+
+    def entry(self) -> int:
+        """The next visible entry of the conversation."""
+        self.state.seq += 1
+        return self.state.seq
+
+    def tell(self, outcome: type[Outcome], **fields: Any) -> None:
+        state = self.state
+        common = {
+            "id": self.next_id(),
+            "conversation": state.id,
+            "bot": state.bot,
+            "epoch": state.epoch,
+            "episode": state.episode.id if state.episode else None,
+            "seq": state.seq,
+            "at": self.at,
+            "cause_id": self.event.id,
+        }
+        self.effects.append(Effect(OUTCOMES, outcome(**{**common, **fields})))
+
+    def command(self, command: type[Command], **fields: Any) -> str:
+        identity = self.next_id()
+        values = {"id": identity, "conversation": self.state.id, "epoch": self.state.epoch, **fields}
+        self.effects.append(Effect(MESSENGER_COMMANDS, command(**values)))
+        return identity
+
+    def remember(self, seq: int, speaker: Speaker, text: str, by: Person | None = None, name: str = "") -> None:
+        """Keep the last texts of all, and the last of each speaker: refusals show what was newer."""
+        said = Said(seq=seq, speaker=speaker, by=by.id if by else "", name=by.name if by else name, text=text[:SHORT])
+        kept = (*self.state.recent, said)
+        last = {line.seq for line in kept[-LAST_TEXTS:]}
+        for kind in Speaker:
+            last.update(line.seq for line in [line for line in kept if line.speaker is kind][-LAST_OF_A_SPEAKER:])
+        self.state.recent = tuple(line for line in kept if line.seq in last)
+
+    def newer(self, seq: int, *speakers: Speaker) -> tuple[Said, ...]:
+        return tuple(line for line in self.state.recent if line.seq > seq and line.speaker in speakers)
+
+    # --- the bot speaks
+
+    def say(self, messages: Iterable[OutMessage], *, turn: str | None = None, then_pass: bool = False) -> None:
+        """Command the bot's messages. The only way by which a bot's words reach a customer."""
+        lines = list(messages)
+        for position, message in enumerate(lines):
+            seq = self.entry()
+            rides = then_pass and position == len(lines) - 1
+            command = self.command(
+                SendMessage,
+                seq=seq,
+                at=self.at,
+                speaker=Speaker.BOT,
+                episode=self.state.episode.id if self.state.episode else None,
+                turn=turn,
+                message=message,
+                then_pass=rides,
+            )
+            self.remember(seq, Speaker.BOT, message.text or "[picture]", name=self.settings.name)
+            if rides and self.channel:
+                self._thread_goes(command, self.channel.page_inbox_app)
+
+    def suppress(self, event: TurnCompleted | TakeoverRequested) -> None:
+        """Record what the bot was about to say and was stopped from saying."""
+        messages = event.messages
+        if isinstance(event, TakeoverRequested) and event.block.goodbye_message:
+            messages = (*messages, OutMessage(text=event.block.goodbye_message, block=event.block.block))
+        self.tell(AnswerSuppressed, seq=self.entry(), turn=event.turn, turn_epoch=event.epoch, messages=messages)
+
+    def notice(self, turn: str, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            self.tell(FlowNoticed, turn=turn, notice=notice)
+
+    # --- turns
+
+    def is_outstanding(self, turn: str, epoch: int) -> bool:
+        state = self.state
+        return state.owner == "bot" and state.turn is not None and state.turn.id == turn and epoch == state.epoch
+
+    def queue(self, asked: QueuedInput) -> None:
+        state = self.state
+        if len(state.queue) >= MAX_QUEUE and asked.input.message and state.queue[-1].input.message:
+            state.queue = (*state.queue[:-1], _joined(state.queue[-1], asked))
+        else:
+            state.queue = (*state.queue, asked)
+
+    def next_turn(self) -> None:
+        """Ask for a turn if something waits and none is out; the first one waits for the customer's name."""
+        state = self.state
+        if state.owner != "bot" or state.turn is not None or not state.queue or state.naming is not None:
+            return
+        if self.settings.flow is None and state.session is None:
+            self.fault("No flow is published for this bot.")
+            return
+        asked, *rest = state.queue
+        state.queue = tuple(rest)
+        if state.resume is not None and asked.input.reason == "message":
+            asked = asked.model_copy(update={"input": asked.input.model_copy(update={"resume": state.resume})})
+        state.resume = None
+        state.turn = OpenTurn(id=self.next_id(), asked=asked, attempt=1, overdue_at=self.at + ASK_AGAIN)
+        self._ask(state.turn)
+
+    def ask_again(self) -> None:
+        """Under the same id, with the same input, session and version; after 30 s, doubling to 5 min, without limit."""
+        turn = self.state.turn
+        if turn is None:
+            return
+        wait = min(ASK_AGAIN * 2 ** min(turn.attempt, 10), ASK_AGAIN_CAP)
+        self.state.turn = turn.model_copy(update={"attempt": turn.attempt + 1, "overdue_at": self.at + wait})
+        self._ask(self.state.turn)
+
+    def _ask(self, turn: OpenTurn) -> None:
+        state = self.state
+        self.effects.append(
+            Effect(
+                TURNS,
+                TurnAsked(
+                    id=f"{turn.id}:{turn.attempt}",
+                    conversation=state.id,
+                    bot=state.bot,
+                    turn=turn.id,
+                    epoch=state.epoch,
+                    attempt=turn.attempt,
+                    flow=self.settings.flow or (state.session.flow if state.session else ""),
+                    session=state.session,
+                    input=turn.asked.input,
+                    profile=state.profile or Profile(),
+                    may_ask_person=turn.asked.may_ask_person,
+                ),
+            )
+        )
+
+    def finish_turn(self, event: TurnCompleted | TakeoverRequested) -> None:
+        """The outstanding turn ended: say its messages, keep its session."""
+        state = self.state
+        state.turn = None
+        messages = event.messages
+        if state.greeting and messages:
+            messages = (OutMessage(text=state.greeting), *messages)
+            state.greeting = ""
+        self.say(messages, turn=event.turn)
+        before, state.session = state.session, event.session
+        if state.delay is not None and event.session.delay_turn != state.delay.turn:
+            state.delay = None
+        if isinstance(event, TurnCompleted) and event.delay is not None:
+            state.delay = Delay(turn=event.turn, due_at=self.at + timedelta(seconds=event.delay))
+        self.notice(event.turn, event.notices)
+        after = event.session
+        if before is None or (before.at, before.waits_for, before.attributes) != (
+            after.at,
+            after.waits_for,
+            after.attributes,
+        ):
+            self.tell(
+                BotPosition, flow=after.flow, block=after.at, waits_for=after.waits_for, attributes=after.attributes
+            )
+
+    # --- episodes
+
+    def begin(
+        self,
+        cause: Cause,
+        *,
+        block: RequestedBy | None = None,
+        venue: Venue = "inbox",
+        inferred: bool = False,
+        fault: str = "",
+    ) -> None:
+        """The conversation becomes a person's, requested; the outstanding turn is void, what waits is the person's."""
+        state = self.state
+        taken = tuple(sorted(_unanswered(state)))
+        state.epoch += 1
+        state.owner = "human"
+        state.turn, state.queue, state.delay, state.resume = None, (), None, None
+        state.greeting, state.moved_to_done = "", False
+        deadline = self.at + timedelta(seconds=block.auto_return) if block and block.auto_return else None
+        if cause is Cause.FAULT:
+            deadline = self._default_deadline()
+        state.episode = Episode(
+            id=_episode_id(state.id, state.epoch),
+            cause=cause,
+            started_at=self.at,
+            venue=venue,
+            deadline=deadline,
+            block=block,
+        )
+        if cause in PEOPLE:
+            self.command(Silence)
+        self.tell(
+            TakeoverStarted,
+            seq=self.entry(),
+            **self._episode_fields(),
+            cause=cause,
+            inferred=inferred,
+            block=block.block if block else "",
+            block_name=block.block_name if block else "",
+            emails=block.emails if block and block.notify_admin else (),
+            customer=state.profile or Profile(),
+            last=state.recent[-LAST_TEXTS:],
+            taken=taken,
+            fault=fault,
+        )
+
+    def fault(self, reason: str) -> None:
+        """Something of ours failed: the fallback text, and a person takes the input."""
+        self.say([OutMessage(text=self.settings.fallback_text)])
+        self.begin(Cause.FAULT, fault=reason)
+        self.rest_in_main()
+
+    def attend(
+        self,
+        by: Literal["switch", "reply", "staff"],
+        *,
+        holder: Person | None,
+        venue: Venue,
+        message: bool,
+        length: int | None = None,
+        no_expiry: bool = False,
+    ) -> None:
+        """A person takes it up or goes on: holder, venue, and the default expiry as it counts.
+
+        `message`: they said something. `length` / `no_expiry`: an operator set the time, it stands for the episode.
+        """
+        episode = self._episode()
+        first = not episode.attended
+        moved_here = venue == "page_inbox" and episode.venue == "inbox" and not first
+        taken_up_again = episode.holder is None and holder is not None and not first
+        changes: dict[str, Any] = {"attended": True, "venue": venue, "holder": holder}
+        if first:
+            changes["attended_at"] = self.at
+            changes["every_response"] = self.settings.takeover.counts_from == "every response"
+        if first and not episode.fixed:
+            changes["length"] = self.settings.takeover.default_session_expiry
+        episode = episode.model_copy(update=changes)
+        if length is not None or no_expiry:
+            episode = _with_length(episode, self.at, length, fixed=True)
+        elif self._counts_anew(episode, message=message, moved=first or moved_here or taken_up_again):
+            episode = _with_length(episode, self.at, episode.length, fixed=episode.fixed)
+        if message and episode.answered_at is None:
+            episode = episode.model_copy(update={"answered_at": self.at})
+        changed = episode != self.state.episode
+        self.state.episode = episode
+        if first:
+            self.tell(TakeoverAnswered, **self._episode_fields(), by=by)
+        elif changed:
+            self.tell(TakeoverChanged, **self._episode_fields())
+
+    @staticmethod
+    def _counts_anew(episode: Episode, *, message: bool, moved: bool) -> bool:
+        if episode.fixed:
+            return message and episode.every_response
+        return moved or (message and (episode.every_response or episode.answered_at is None))
+
+    def set_expiry(self, deadline: datetime | None) -> None:
+        length = None if deadline is None else max(1, round((deadline - self.at).total_seconds()))
+        episode = self._episode().model_copy(update={"deadline": deadline, "length": length, "fixed": True})
+        self.state.episode = episode
+        self.tell(TakeoverChanged, **self._episode_fields())
+
+    def end(
+        self,
+        cause: Cause,
+        *,
+        mode: Literal["continue", "restart", "close"] = "continue",
+        by: Person | None = None,
+        note: str = "",
+        may_ask_person: bool = True,
+    ) -> None:
+        """Every end, in this order: take thread control if it is not ours, say, go on."""
+        state, episode = self.state, self._episode()
+        state.epoch += 1
+        state.owner = "bot"
+        state.episode = None
+        state.moved_to_done = False
+        self.tell(
+            TakeoverEnded,
+            seq=self.entry(),
+            episode=episode.id,
+            cause=cause,
+            mode=mode,
+            by=by,
+            note=note,
+            answered=episode.attended,
+        )
+        self.take_back()
+        text = episode.block.back_to_bot_message if episode.block else self.settings.takeover.back_to_bot_message
+        resume = Resume(block=episode.block.block if episode.block else None, port=PORTS[cause])
+        if mode == "close":
+            self._stand_at_start()
+        elif cause is Cause.EXPIRED:
+            state.resume = resume if episode.block and state.session else None
+            state.greeting = text if self.settings.takeover.say_after_expiry else ""
+        else:
+            self.say([OutMessage(text=text)] if text else [])
+            reason: Literal["start", "resume"] = "start" if mode == "restart" else "resume"
+            go_on = TurnInput(reason=reason, resume=None if mode == "restart" else resume)
+            if reason == "start" or state.session is not None:
+                self.queue(QueuedInput(seqs=(), input=go_on, may_ask_person=may_ask_person))
+                self.next_turn()
+
+    def _stand_at_start(self) -> None:
+        session = self.state.session
+        if session is not None:
+            fresh = {"at": None, "waits_for": "start", "attempts": 0, "delay_turn": None}
+            self.state.session = session.model_copy(update=fresh)
+
+    def expire(self) -> None:
+        """Apply a deadline that is due by this event's place in the log."""
+        episode = self.state.episode
+        if episode is not None and episode.deadline is not None and self.at >= episode.deadline:
+            self.end(Cause.EXPIRED)
+
+    def _episode(self) -> Episode:
+        if self.state.episode is None:
+            raise NoEpisode(self.state.id)
+        return self.state.episode
+
+    def _episode_fields(self) -> dict[str, Any]:
+        episode = self._episode()
+        return {
+            "attended": episode.attended,
+            "venue": episode.venue,
+            "holder": episode.holder,
+            "deadline": episode.deadline,
+        }
+
+    def _default_deadline(self) -> datetime | None:
+        seconds = self.settings.takeover.default_session_expiry
+        return None if seconds is None else self.at + timedelta(seconds=seconds)
+
+    # --- a person speaks through us
+
+    def deliver(self, event: OperatorReplies) -> None:
+        """Send an operator's message: take the thread, send, and let it rest in Main again."""
+        episode = self._episode()
+        if self.thread_is_elsewhere():
+            self._take()
+        message = OutMessage(text=event.text)
+        button = _button(episode.block, episode.id)
+        if button and not episode.button_given:
+            message = message.model_copy(update={"quick_replies": button})
+            self.state.episode = episode.model_copy(update={"button_given": True})
+        seq = self.entry()
+        command = self.command(
+            SendMessage,
+            seq=seq,
+            at=self.at,
+            speaker=Speaker.OPERATOR,
+            operator=event.operator,
+            episode=episode.id,
+            reply=event.id,
+            client_id=event.client_id,
+            message=message,
+            then_pass=self.rests_in_main,
+            retake=True,
+        )
+        if self.rests_in_main and self.channel:
+            self._thread_goes(command, self.channel.page_inbox_app)
+        self.remember(seq, Speaker.OPERATOR, event.text, by=event.operator)
+
+    def say_goodbye(self, block: RequestedBy, turn: str) -> None:
+        """The bot's last message before the person, with the button of the episode that it leads to."""
+        if not block.goodbye_message:
+            return
+        button = _button(block, _episode_id(self.state.id, self.state.epoch + 1))
+        message = OutMessage(text=block.goodbye_message, quick_replies=button, block=block.block)
+        self.say([message], turn=turn, then_pass=self.rests_in_main)
+
+    # --- Facebook's thread
+
+    @property
+    def rests_in_main(self) -> bool:
+        """Whether a conversation that a person has rests in the Page Inbox (Main)."""
+        return bool(self.channel and self.channel.messenger_inbox_notification and self.channel.has_default_app)
+
+    def thread_is_elsewhere(self) -> bool:
+        known, owner = self.state.thread.expected
+        return bool(self.channel) and known and owner != self._our_app()
+
+    def _our_app(self) -> str | None:
+        return self.channel.app_id if self.channel else None
+
+    def rest_in_main(self) -> None:
+        """Pass control to the Page Inbox, if this page works so and it does not have it (or will) already."""
+        if self.channel is None or not self.rests_in_main:
+            return
+        known, owner = self.state.thread.expected
+        if not (known and owner == self.channel.page_inbox_app):
+            self.grant_thread()
+
+    def grant_thread(self) -> None:
+        if self.channel is not None:
+            command = self.command(PassThread, target=self.channel.page_inbox_app)
+            self._thread_goes(command, self.channel.page_inbox_app)
+
+    def take_back(self) -> None:
+        if self.channel is not None and self.channel.has_default_app and self.thread_is_elsewhere():
+            self._take()
+
+    def _take(self) -> None:
+        self._thread_goes(self.command(TakeThread), self._our_app())
+
+    def _thread_goes(self, command: str, owner: str | None) -> None:
+        thread = self.state.thread
+        self.state.thread = thread.model_copy(update={"under_way": (*thread.under_way, (command, owner))})
+
+    def thread_is(self, owner: str | None, *, occurred_at: datetime | None, reason: str = "") -> None:
+        """Evidence of the thread's owner. The caller has judged whether it is newer than what is known."""
+        before = self.state.thread
+        when = occurred_at or self.at
+        self.state.thread = Thread(
+            known=True,
+            owner=owner,
+            occurred_at=max(when, before.occurred_at) if before.occurred_at else when,
+            confirmed_at=self.at,
+            under_way=before.under_way,
+        )
+        if (before.known, before.owner) != (True, owner):
+            self.tell(ThreadChanged, owner=self.owner_word(owner), app_id=owner, reason=reason)
+
+    def owner_word(self, owner: str | None) -> str:
+        if owner is None:
+            return "idle"
+        if self.channel and owner == self.channel.page_inbox_app:
+            return "page_inbox"
+        return "us" if owner == self._our_app() else "other"
+
+    def report_done(self, command: str) -> None:
+        """A thread command was reported, whatever became of it."""
+        thread = self.state.thread
+        self.state.thread = thread.model_copy(
+            update={"under_way": tuple(way for way in thread.under_way if way[0] != command)}
+        )
+
+    def read_thread(self) -> None:
+        if self.state.reading is None:
+            command = self.command(ReadThread)
+            self.state.reading = Question(command=command, due_at=self.at + READ_TIMEOUT)
+
+    def ask_name(self) -> None:
+        if self.channel is not None and self.state.profile is None and self.state.naming is None:
+            command = self.command(ReadProfile)
+            self.state.naming = Question(command=command, due_at=self.at + READ_TIMEOUT)
+
+
+class NoEpisode(Exception):
+    """A rule for a person's conversation met one that the bot has: a fault of ours."""
+
+    def __init__(self, conversation: str) -> None:
+        super().__init__(f"{conversation} has no episode")
+        self.conversation = conversation
+
+
+def _episode_id(conversation: str, epoch: int) -> str:
+    return f"{conversation}/{epoch}"
+
+
+def _button(block: RequestedBy | None, episode: str) -> tuple[QuickReply, ...]:
+    if block is None or not block.back_to_bot_button:
+        return ()
+    return (QuickReply(title=block.back_to_bot_button, payload=back_payload(episode)),)
+
+
+def _with_length(episode: Episode, at: datetime, length: int | None, *, fixed: bool) -> Episode:
+    deadline = None if length is None else at + timedelta(seconds=length)
+    return episode.model_copy(update={"deadline": deadline, "length": length, "fixed": fixed})
+
+
+def _unanswered(state: Conversation) -> Iterable[int]:
+    """The customer's entries that no turn has answered yet."""
+    if state.turn is not None:
+        yield from state.turn.asked.seqs
+    for asked in state.queue:
+        yield from asked.seqs
+
+
+def _joined(last: QueuedInput, extra: QueuedInput) -> QueuedInput:
+    """Two inputs as one: both texts, the later click."""
+    first, second = last.input.message, extra.input.message
+    if first is None or second is None:
+        return last
+    message = second.model_copy(
+        update={
+            "text": f"{first.text}\n{second.text}".strip(),
+            "attachments": (*first.attachments, *second.attachments),
+        }
+    )
+    return last.model_copy(
+        update={
+            "seqs": (*last.seqs, *extra.seqs),
+            "input": last.input.model_copy(update={"message": message}),
+        }
+    )
+
+
+def customer_input(message: CustomerMessage, seq: int) -> QueuedInput:
+    return QueuedInput(seqs=(seq,), input=TurnInput(reason="message", message=message.input))
