@@ -1,5 +1,6 @@
 """Checks a flow document before it is published. Every problem names its block and field."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, Literal
@@ -201,8 +202,8 @@ def _ports(flow: Flow) -> Iterator[Problem]:
             yield _error(block_id, port, f"Two ports are called {port!r}")
     seen: set[tuple[str, str]] = set()
     for i, wire in enumerate(flow.wires):
-        block = flow.blocks.get(wire.block)
-        if block is not None and wire.port not in block.ports():
+        known = flow.blocks.get(wire.block)
+        if known is not None and wire.port not in known.ports():
             yield _error(wire.block, f"wires[{i}].port", f"The block has no port {wire.port!r}")
         if (wire.block, wire.port) in seen:
             yield _error(wire.block, f"wires[{i}].port", f"A second wire from port {wire.port!r}")
@@ -391,7 +392,7 @@ def _cycles(edges: Edges) -> Iterator[tuple[str, ...]]:
 
 
 def _twice(values: Sequence[str]) -> list[str]:
-    return sorted({value for value in values if values.count(value) > 1})
+    return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def _too_big(size: int) -> Problem:

@@ -1,0 +1,1 @@
+"""Takes the bot's turns: a flow, a session and an input become messages and a session. Keeps nothing between turns."""
