@@ -1,0 +1,5 @@
+"""`python -m takeover`"""
+
+from takeover.main import main
+
+main()

@@ -1,0 +1,116 @@
+"""From the log to the tables: load, fold `decide`, store. Nothing is decided here."""
+
+from collections.abc import Callable, Sequence
+
+from runtime.consumer import BaseHandler
+
+from runtime.logs import get_logger
+from runtime.postgres import Connection
+from runtime.records import Outgoing, Record
+from schemas.base import ConversationEvent, ConversationId
+from schemas.bots import BotSettings
+from schemas.outcomes import AnswerSuppressed, CommandRefused, TakeoverEnded, TakeoverStarted
+from takeover import metrics, repository
+from takeover.bots import Bots, UnknownBot
+from takeover.decide import decide, decide_fault, first_contact
+from takeover.effects import Decision, Effect
+from takeover.state import Conversation
+
+log = get_logger(__name__)
+
+
+class Switch(BaseHandler):
+    """`woken` is called after a batch that may have set timers, with the partition."""
+
+    def __init__(self, bots: Bots, woken: Callable[[int], None]) -> None:
+        self._bots = bots
+        self._woken = woken
+
+    async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
+        mine = [record for record in records if not ConversationId.parse(record.key).is_page]
+        batch = Batch(self._bots, await repository.load(tx, list({record.key for record in mine})))
+        for record in mine:
+            batch.take(record)
+        await self._store(tx, partition, records[0].offset, batch)
+        return batch.outgoing
+
+    async def poisoned(self, tx: Connection, partition: int, record: Record, error: Exception) -> Sequence[Outgoing]:
+        """The rules raised on this event: it goes to `dead-letters`, and a person gets the conversation."""
+        letters = await super().poisoned(tx, partition, record, error)
+        if isinstance(error, UnknownBot) or not isinstance(record.event, ConversationEvent):
+            return letters
+        metrics.FAULTS.inc()
+        batch = Batch(self._bots, await repository.load(tx, [record.key]))
+        try:
+            batch.fault(record, f"{type(error).__name__}: {error}")
+        except Exception:
+            log.exception("the fault itself could not be decided", conversation=record.key)
+            return letters
+        await self._store(tx, partition, record.offset, batch)
+        return [*letters, *batch.outgoing]
+
+    async def _store(self, tx: Connection, partition: int, offset: int, batch: "Batch") -> None:
+        for settings in batch.settings.values():
+            await repository.keep_settings(tx, partition, settings, offset)
+        await repository.save(tx, partition, list(batch.after.values()))
+        changes = [(batch.before.get(key), state) for key, state in batch.after.items()]
+        await repository.save_timers(tx, partition, changes)
+        await repository.save_episodes(tx, batch.effects)
+        self._woken(partition)
+
+
+class Batch:
+    """The states of one batch, before and after, and what is to be published."""
+
+    def __init__(self, bots: Bots, before: dict[str, Conversation]) -> None:
+        self._bots = bots
+        self.before = before
+        self.after: dict[str, Conversation] = {}
+        self.settings: dict[str, BotSettings] = {}
+        self.effects: list[Effect] = []
+        self.outgoing: list[Outgoing] = []
+
+    def take(self, record: Record) -> None:
+        event = record.event
+        if not isinstance(event, ConversationEvent):
+            raise TypeError(record.event.type)
+        state = self._state(record.key)
+        self._keep(record, decide(state, event, record.at, self._in_force(state.bot)))
+
+    def fault(self, record: Record, reason: str) -> None:
+        event = record.event
+        if not isinstance(event, ConversationEvent):
+            raise TypeError(record.event.type)
+        state = self._state(record.key)
+        self._keep(record, decide_fault(state, event, record.at, self._in_force(state.bot), reason))
+
+    def _state(self, key: str) -> Conversation:
+        return self.after.get(key) or self.before.get(key) or first_contact(key, self._bots.owner_of(key))
+
+    def _in_force(self, bot: str) -> BotSettings:
+        """One version for the whole batch: it is recorded with the batch's first offset."""
+        if bot not in self.settings:
+            self.settings[bot] = self._bots.settings(bot)
+        return self.settings[bot]
+
+    def _keep(self, record: Record, decision: Decision) -> None:
+        self.after[record.key] = decision.state
+        self.effects += decision.effects
+        self.outgoing += [Outgoing(topic, event, record.traceparent) for topic, event in decision.effects]
+        metrics.DECIDED.labels(record.event.type).inc()
+        for effect in decision.effects:
+            count(effect)
+
+
+def count(effect: Effect) -> None:
+    match effect.event:
+        case TakeoverStarted(cause=cause):
+            metrics.TAKEOVERS.labels(cause).inc()
+        case TakeoverEnded(cause=cause):
+            metrics.RETURNS.labels(cause).inc()
+        case AnswerSuppressed():
+            metrics.SUPPRESSED.inc()
+        case CommandRefused(code=code):
+            metrics.REFUSED.labels(code).inc()
+        case _:
+            pass

@@ -1,0 +1,1 @@
+SELECT state FROM conversation WHERE id = ANY($1::text[])
