@@ -84,7 +84,9 @@ def resolve() -> list[Jar]:
         roots = [context.create_dependency(replace(Coordinate.parse(root), scope="compile")) for root in ROOTS]
         inputs, transitive = context.resolver.resolve(roots)
         artifacts = [found.artifact for found in [*inputs, *transitive] if found.scope in {"compile", "runtime"}]
-        return sorted((_described(artifact.resolve(), artifact) for artifact in artifacts), key=lambda jar: jar.coordinate)
+        return sorted(
+            (_described(artifact.resolve(), artifact) for artifact in artifacts), key=lambda jar: jar.coordinate
+        )
 
 
 def _described(path: Path, artifact: object) -> Jar:

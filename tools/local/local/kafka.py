@@ -58,6 +58,9 @@ log.cleaner.dedupe.buffer.size=16777216
 class Kafka(process.Owner):
     """One broker on one data folder. `start` returns when a record was produced and acknowledged."""
 
+    name = "Kafka"
+    waits_for = "a first acknowledged record"
+
     def __init__(
         self,
         folder: Path,
@@ -144,7 +147,7 @@ class Kafka(process.Owner):
         while not await acknowledged(self.bootstrap):
             if child.returncode is not None:
                 kind = PortTaken if "Address already in use" in child.tail(200) else StartFailed
-                raise kind("Kafka", f"it ended with code {child.returncode}", child.tail())
+                raise kind("Kafka", f"it ended {process.how_it_ended(child.returncode)}", child.tail())
             if time.monotonic() > deadline:
                 raise StartFailed("Kafka", "no record was acknowledged in time", child.tail())
             await asyncio.sleep(POLL)

@@ -36,6 +36,9 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 class Postgres(DatabaseServer, process.Owner):
     """One server on one data folder. Durable unless asked otherwise: fsync is off only in quick tests."""
 
+    name = "PostgreSQL"
+    waits_for = "a first answered query"
+
     def __init__(
         self,
         folder: Path,
@@ -95,7 +98,7 @@ class Postgres(DatabaseServer, process.Owner):
             ],
             env=_clean_environment(),
             cwd="/",
-            preexec_fn=identity,  # noqa: PLW1509 - a few system calls, no locks
+            preexec_fn=identity,
             capture_output=True,
             timeout=120,
             check=False,
@@ -109,7 +112,7 @@ class Postgres(DatabaseServer, process.Owner):
         if child is None or child.returncode is None:
             return None
         kind = PortTaken if "Address already in use" in child.tail(50) else StartFailed
-        return kind("PostgreSQL", f"it ended with code {child.returncode}", child.tail())
+        return kind("PostgreSQL", f"it ended {process.how_it_ended(child.returncode)}", child.tail())
 
 
 def find_binaries() -> Path:
@@ -124,7 +127,9 @@ def find_binaries() -> Path:
     for folder in _known_folders():
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    raise LocalError("No PostgreSQL was found. Set CONVOBOSS_POSTGRES_BIN to the folder that holds initdb and postgres.")
+    raise LocalError(
+        "No PostgreSQL was found. Set CONVOBOSS_POSTGRES_BIN to the folder that holds initdb and postgres."
+    )
 
 
 def _known_folders() -> list[Path]:
@@ -160,7 +165,7 @@ def _namespaces_work() -> bool:
     if _LIBC is None:
         return False
     try:
-        subprocess.run(["true"], preexec_fn=_enter_user_namespace, timeout=10, check=True)  # noqa: PLW1509, S607
+        subprocess.run(["true"], preexec_fn=_enter_user_namespace, timeout=10, check=True)  # noqa: S607
     except (OSError, subprocess.SubprocessError):
         return False
     return True

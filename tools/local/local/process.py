@@ -50,7 +50,7 @@ class Child:
         if hasattr(os, "pidfd_open"):
             await _pidfd_readable(self.pid)
             return self._popen.wait()
-        while (code := self.returncode) is None:
+        while (code := self.returncode) is None:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(POLL)
         return code
 
@@ -63,6 +63,9 @@ class Child:
         self.send(signal.SIGKILL)
         return await self.wait()
 
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+
     def tail(self, lines: int = 12) -> str:
         return tail(self.log, lines)
 
@@ -70,14 +73,20 @@ class Child:
 class Owner:
     """Somebody who runs one child, and what a fault test may do to it."""
 
+    name: str
     child: Child | None = None
+    waits_for = ""  # what a start under way is waiting for
 
     @property
     def running(self) -> bool:
         return self.child is not None and self.child.returncode is None
 
+    async def check(self) -> str:
+        """Why it cannot work; empty when it can."""
+        return "" if self.running else "it does not run"
+
     async def kill(self) -> None:
-        """kill -9; `start` brings it back."""
+        """Kill -9; `start` brings it back."""
         if self.child is not None:
             await self.child.stop()
 
@@ -137,6 +146,11 @@ def spawn(
             preexec_fn=prepare,  # noqa: PLW1509 - two system calls, no locks
         )
     return Child(name, popen, log)
+
+
+def how_it_ended(code: int) -> str:
+    """For a sentence that begins with its name and "ended"."""
+    return f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
 
 
 def tail(log: Path, lines: int = 12) -> str:

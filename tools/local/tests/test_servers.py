@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from local.servers import Kafka, Postgres
 
 pytestmark = pytest.mark.infra

@@ -1,0 +1,61 @@
+# make alone prints this page's targets. Two commands set everything up on a fresh machine: make run, make test.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+# the first Python that is new enough; PYTHON=... chooses another
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+BIN := .venv/bin
+PACKAGES := libs services cli tools
+
+.PHONY: help setup run demo reset test test-clone check format types imports docs topics lock clean
+
+help:
+	@awk 'BEGIN { print "Convoboss Human Takeover" } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { split($$0, part, ":.*## "); printf "  make %-12s %s\n", part[1], part[2] }' Makefile
+
+##@ See it
+run: setup ## everything on this machine, until Ctrl-C (CHANNEL=file.yaml connects a Facebook page)
+	@$(BIN)/python -m local run $(if $(CHANNEL),--channel "$(CHANNEL)")
+demo: setup ## plays the story once, prints its timeline, fails when a step is not as told
+	@$(BIN)/python -m local demo
+reset: setup ## wipes the data of make run
+	@$(BIN)/python -m local reset
+topics: setup ## creates the topics on the Kafka that CONVOBOSS_KAFKA_BOOTSTRAP names
+	@$(BIN)/python -m runtime.topics
+
+##@ Work on it
+test: setup ## all tests (ARGS="services/takeover -k timer" runs some)
+	@$(BIN)/pytest $(ARGS)
+check: setup ## formatting, lint, types, imports between packages, generated pages
+	@$(BIN)/ruff format --check --quiet . || { echo "make format repairs this"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(MAKE) types imports
+	@$(BIN)/python -m local docs --check
+format: setup ## formats, and repairs what lint can repair
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+types: setup ## mypy --strict, a package root at a time
+	@$(BIN)/mypy $(PACKAGES)
+imports: setup ## import-linter's contracts
+	@$(BIN)/lint-imports
+docs: setup ## writes the generated pages of docs/ anew
+	@$(BIN)/python -m local docs
+
+##@ Keep it up
+setup: ## the Python environment in .venv; the other targets do this by themselves
+	@if [ -z "$(PYTHON)" ]; then echo "Convoboss needs Python 3.11 or newer. Install it, or name one: make PYTHON=/path/to/python3.12 run"; exit 1; fi
+	@$(PYTHON) tools/local/bootstrap.py
+lock: setup ## resolves all dependencies anew: requirements/*.txt and Kafka's jars
+	@for name in uv base dev; do $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@$(BIN)/python -m local lock-jars
+test-clone: setup ## make run and make test in a fresh clone with empty caches (several minutes)
+	@$(BIN)/pytest -m clone tests/clone
+clean: ## removes the environment, caches and build results; data stays (make reset)
+	@rm -rf .venv .cache build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,3 @@
+from local.main import main
+
+main()

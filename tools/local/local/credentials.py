@@ -1,0 +1,41 @@
+"""Secrets of the local stack: made once for each data folder, readable by its owner only."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FILE = "credentials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Neither is ever shown by repr."""
+
+    admin_email: str
+    admin_password: str = field(repr=False)
+    secret_keys: str = field(repr=False)  # Fernet keys, separated by commas
+
+
+def of(folder: Path) -> Credentials:
+    """Those of the data folder; made at the first call."""
+    path = folder / FILE
+    if path.exists():
+        return Credentials(**json.loads(path.read_text()))
+    made = _make()
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(asdict(made), file, indent=2)
+    return made
+
+
+def _make() -> Credentials:
+    from cryptography.fernet import Fernet
+
+    return Credentials(
+        admin_email="admin@example.com",
+        admin_password=secrets.token_urlsafe(12),
+        secret_keys=Fernet.generate_key().decode(),
+    )

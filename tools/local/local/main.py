@@ -1,0 +1,76 @@
+"""The command line of the local stack."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from local import paths
+from local.errors import LocalError
+
+TEXT = """\
+The whole product on this machine, from real parts: Apache Kafka, PostgreSQL, every service, a mail catcher and
+Facebook in a box. No Docker, no root, nothing installed outside the clone.
+
+  run     everything, until Ctrl-C         (make run)
+  demo    plays the story once and checks  (make demo)
+  reset   wipes the data of run            (make reset)
+"""
+SETTINGS = """\
+settings that connect the real world; what they name is not started here:
+  CONVOBOSS_GRAPH_URL        Facebook's Graph API instead of Facebook in a box
+  CONVOBOSS_SMTP_URL         a mail server instead of the mail catcher
+  CONVOBOSS_KAFKA_BOOTSTRAP  a Kafka that runs already
+  CONVOBOSS_DATABASE_URL     a PostgreSQL that runs already
+  CONVOBOSS_PUBLIC_URL       where people reach the console, for links in e-mails
+and of the stack itself:
+  CONVOBOSS_DATA             the data folder (default .data in the clone)
+  CONVOBOSS_CACHE            downloads and class archives (default .cache in the clone)
+  CONVOBOSS_POSTGRES_BIN     folder of another PostgreSQL's initdb and postgres
+  JAVA_HOME                  another Java, 17 or newer
+"""
+
+
+def main() -> None:
+    sys.exit(asyncio.run(_command(_parser().parse_args())))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description=TEXT,
+        epilog=SETTINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | demo | reset | lock-jars")
+    run = commands.add_parser("run", help="start everything and stay")
+    run.add_argument("--channel", type=Path, help="a Messenger channel to import (YAML; the README shows one)")
+    run.add_argument("--data", type=Path, default=paths.data(), help="the data folder (default: %(default)s)")
+    demo = commands.add_parser("demo", help="start everything, play the story, stop; exit code 1 when a step failed")
+    demo.add_argument("--data", type=Path, default=paths.ROOT / "build" / "demo", help="default: %(default)s")
+    reset = commands.add_parser("reset", help="wipe the data folder")
+    reset.add_argument("--data", type=Path, default=paths.data(), help="default: %(default)s")
+    commands.add_parser("lock-jars", help="write Kafka's jars and their hashes anew (for maintainers)")
+    return parser
+
+
+async def _command(arguments: argparse.Namespace) -> int:
+    from local import stack
+
+    report = paths.ROOT / "build" / "story.json"
+    try:
+        match arguments.command:
+            case "run":
+                return await stack.run(stack.Options(arguments.data, report, stay=True, channel=arguments.channel))
+            case "demo":
+                return await stack.demo(stack.Options(arguments.data, report, stay=False))
+            case "reset":
+                return await stack.reset(arguments.data)
+            case _:
+                from local import jars
+
+                await asyncio.to_thread(jars.write_lock)
+                return 0
+    except LocalError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1

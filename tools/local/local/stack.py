@@ -1,0 +1,214 @@
+"""The local stack from beginning to end: `make run` and `make demo` are this, with and without staying."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import catalogue, credentials, lock, paths, planning, process, story, supervisor
+from local.errors import LocalError
+from local.places import Plan
+from local.service import Service
+from local.status import Board
+from local.supervisor import Managed, Supervisor
+from local.table import table
+
+ADMIN = 30.0  # seconds for the first admin; it takes one start of Python
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    data: Path
+    report: Path
+    stay: bool
+    channel: Path | None = None
+    programs: tuple[catalogue.Program, ...] = catalogue.PROGRAMS
+
+
+async def run(options: Options) -> int:
+    """The exit code: 0 unless a step of the story failed where that counts. Raises LocalError."""
+    with lock.hold(options.data):
+        board = Board()
+        stopped = asyncio.Event()
+        plan = planning.plan(board.say, programs=options.programs)
+        secrets = credentials.of(options.data)
+        stack = _Stack(plan, secrets, options, board)
+        with _signals(stopped, stack.supervisor):
+            try:
+                result = await supervisor.until(stopped, stack.live())
+            finally:
+                board.footer = "stopping; Ctrl-C again kills"
+                board.say("Stopping everything ...")
+                await stack.supervisor.down()
+                board.close()
+        board.say(f"All stopped after {board.elapsed:.0f} s.")
+        return (0 if options.stay else 130) if result is None else result
+
+
+async def demo(options: Options) -> int:
+    """On data of its own, empty at the start, so that it always tells the same story."""
+    if options.data.exists():
+        await wipe(options.data)
+    return await run(options)
+
+
+class _Stack:
+    def __init__(self, plan: Plan, secrets: credentials.Credentials, options: Options, board: Board) -> None:
+        self._plan = plan
+        self._secrets = secrets
+        self._options = options
+        self._board = board
+        self._logs = options.data / "logs"
+        self.supervisor = Supervisor(self._groups(), board)
+
+    async def live(self) -> int:
+        await self._up()
+        login = story.Login(self._secrets.admin_email, self._secrets.admin_password)
+        await self._seed(login)
+        if self._options.stay:
+            self._board.say(f"\nConvoboss runs, ready after {self._board.elapsed:.1f} s.\n\n{self._table()}\n")
+        ok = await self._play(login)
+        if self._options.stay:
+            self._board.footer = "Ctrl-C stops everything"
+            self._board.say("Everything stays up until Ctrl-C.")
+            await asyncio.Event().wait()
+        return 0 if ok else 1
+
+    async def _up(self) -> None:
+        self._board.say(f"Starting {', '.join(self.supervisor.names)}.")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._topics())
+                group.create_task(self._first_admin())
+                await self.supervisor.up()
+        except* LocalError as failed:
+            raise failed.exceptions[0] from None
+
+    async def _topics(self) -> None:
+        """Topics are made by this one call, never by a service."""
+        if catalogue.KAFKA in self.supervisor.names:
+            await self.supervisor.ready(catalogue.KAFKA)
+        from runtime import topics
+        from runtime.settings import ServiceSettings
+
+        await topics.ensure(ServiceSettings(kafka_bootstrap=self._plan.kafka))
+
+    async def _first_admin(self) -> None:
+        """Once for each data folder; the command itself leaves an admin who is there alone."""
+        done = self._options.data / "admin-made"
+        if catalogue.CONSOLE not in self._plan.programs or done.exists():
+            return
+        await self.supervisor.ready(catalogue.CONSOLE.name)
+        environment = self._plan.environment(catalogue.CONSOLE, self._secrets)
+        child = process.spawn(
+            "create-admin",
+            [
+                *(sys.executable, "-P", "-m", "console", "create-admin"),
+                *("--email", self._secrets.admin_email, "--name", "Ana Admin"),
+            ],
+            log=self._logs / "create-admin.log",
+            env=environment | {"CONVOBOSS_ADMIN_PASSWORD": self._secrets.admin_password},
+            cwd=paths.ROOT,
+        )
+        code = await asyncio.wait_for(child.wait(), ADMIN)
+        if code:
+            raise LocalError(f"The first admin could not be made:\n{child.tail()}")
+        done.touch()
+
+    async def _seed(self, login: story.Login) -> None:
+        seeding = story.seeding()
+        if seeding is None:
+            self._board.say("The package story is not there: no example bot was seeded.")
+            return
+        if self._options.channel is not None:
+            await seeding.import_channel(self._plan.places(), login, self._options.channel, say=self._board.say)
+        await seeding.seed(self._plan.places(), login, say=self._board.say)
+
+    async def _play(self, login: story.Login) -> bool:
+        """Whether the story went as told; a stack that is connected to the real Facebook has no story."""
+        playing, places = story.playing(), self._plan.places()
+        if playing is None:
+            self._board.say("The package story is not there: the story was not played.")
+            return False
+        if places.facebook is None or places.mail is None:
+            self._board.say("The story is not played: it needs Facebook in a box and the mail catcher.")
+            return self._options.stay
+        self._options.report.parent.mkdir(parents=True, exist_ok=True)
+        return await playing.play(places, login, say=self._board.say, report=self._options.report)
+
+    def _table(self) -> str:
+        return table(self._plan, self._secrets, self._logs)
+
+    def _groups(self) -> list[list[Managed]]:
+        """Services go down before what they talk to."""
+        services: list[Managed] = []
+        stand_ins: list[Managed] = []
+        for program in self._plan.programs:
+            environment = self._plan.environment(program, self._secrets)
+            service = Service(program, self._plan.ports[program.name], environment, self._log(program.name))
+            (stand_ins if program.stands_in_for else services).append(service)
+        return [services, stand_ins, self._servers()]
+
+    def _servers(self) -> list[Managed]:
+        from local.servers import Kafka, Postgres
+
+        servers: list[Managed] = []
+        ports, data = self._plan.ports, self._options.data
+        if catalogue.POSTGRES in ports:
+            log = self._log(catalogue.POSTGRES)
+            servers.append(Postgres(data / "postgres", port=ports[catalogue.POSTGRES], log=log))
+        if catalogue.KAFKA in ports:
+            log = self._log(catalogue.KAFKA)
+            servers.append(Kafka(data / "kafka", port=ports[catalogue.KAFKA], log=log, say=self._board.say))
+        return servers
+
+    def _log(self, name: str) -> Path:
+        """The log file of a process; the one of the run before is kept beside it."""
+        log = self._logs / f"{name.lower()}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        return log
+
+
+@contextlib.contextmanager
+def _signals(stopped: asyncio.Event, running: Supervisor) -> Iterator[None]:
+    """The first signal stops, the second kills."""
+
+    def asked() -> None:
+        if stopped.is_set():
+            running.kill()
+        stopped.set()
+
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def reset(data: Path) -> int:
+    await wipe(data)
+    print(f"Wiped {data}. Downloads in {paths.cache()} were kept.")
+    return 0
+
+
+async def wipe(data: Path) -> None:
+    """Raises AlreadyRunning while somebody uses the data folder."""
+    with lock.hold(data):
+        await asyncio.to_thread(_empty, data)
+
+
+def _empty(data: Path) -> None:
+    for entry in data.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != lock.FILE:
+            entry.unlink()

@@ -1,0 +1,53 @@
+"""What the stack asks of the package `story`: to seed the example bot, and to play the story.
+
+It is looked up when it is needed: the stack also runs, and says so, without it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, cast
+
+from local.places import Places
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Of the first admin."""
+
+    email: str
+    password: str = field(repr=False)
+
+
+class Seeding(Protocol):
+    """The module `story.seed`. Everything goes through the console's HTTP API and may be repeated."""
+
+    async def seed(self, places: Places, login: Login, *, say: Say) -> None:
+        """The example bot with its flow published and its page connected. Raises when the console refuses."""
+
+    async def import_channel(self, places: Places, login: Login, file: Path, *, say: Say) -> None:
+        """A Messenger channel from a YAML file (`make run CHANNEL=file.yaml`)."""
+
+
+class Playing(Protocol):
+    """The module `story.play`."""
+
+    async def play(self, places: Places, login: Login, *, say: Say, report: Path) -> bool:
+        """Plays every step, says each as it goes and writes `report` (JSON). Whether all went as told."""
+
+
+def seeding() -> Seeding | None:
+    return cast("Seeding | None", _module("story.seed"))
+
+
+def playing() -> Playing | None:
+    return cast("Playing | None", _module("story.play"))
+
+
+def _module(name: str) -> object | None:
+    package = name.partition(".")[0]
+    return import_module(name) if find_spec(package) and find_spec(name) else None
