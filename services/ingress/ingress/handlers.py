@@ -1,0 +1,159 @@
+"""The webhook's HTTP side: thin, in order: bound, read, check, understand, store, answer."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from ingress import metrics, webhook
+from ingress.channels import Channels
+from ingress.load import Load, Share
+from ingress.messenger import Parsed, parse
+from ingress.refusals import (
+    RETRY_AFTER,
+    BadSignature,
+    Busy,
+    NotReady,
+    NotStored,
+    Refused,
+    TooLarge,
+    TooSlow,
+    Unparsable,
+    WrongToken,
+)
+from ingress.routing import Router
+from ingress.signature import HEADER, is_signed, is_token
+from runtime import tracing
+from runtime.errors import Later, Overloaded, WrongPartitions
+from runtime.logs import get_logger
+from runtime.packing import Packed
+
+MAX_BODY: Final = 1024 * 1024  # bytes
+SAY_EVERY: Final = 10.0  # seconds between two log lines about the same refusal
+
+log = get_logger(__name__)
+
+
+class Publishes(Protocol):
+    """What of the publisher is needed."""
+
+    async def publish_packed(self, packed: list[Packed], /) -> None: ...
+
+
+class Webhook:
+    """`/webhooks/messenger`. Answers 503 until `open` was called."""
+
+    def __init__(self, *, channels: Channels, load: Load, budget: float, now: Callable[[], datetime]) -> None:
+        self._channels = channels
+        self._load = load
+        self._budget = budget
+        self._now = now
+        self._publisher: Publishes | None = None
+        self._said: dict[str, float] = {}
+
+    def open(self, publisher: Publishes) -> None:
+        """The channels are known and the broker was reached: webhooks are taken from now on."""
+        self._publisher = publisher
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/webhooks/messenger", self.verify), web.post("/webhooks/messenger", self.receive)]
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """Facebook's handshake: the challenge comes back as it was sent."""
+        try:
+            return web.Response(text=self._challenge(request), headers={"X-Content-Type-Options": "nosniff"})
+        except Refused as refusal:
+            return self._refuse(refusal)
+
+    def _challenge(self, request: web.Request) -> str:
+        if self._publisher is None:
+            raise NotReady
+        query = request.query
+        told, challenge = query.get("hub.verify_token", ""), query.get("hub.challenge")
+        if query.get("hub.mode") != "subscribe" or challenge is None:
+            raise WrongToken
+        if not is_token(told, self._channels.known.verify_tokens):
+            raise WrongToken
+        return challenge
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Answers 200 only when the broker has all that the webhook told."""
+        began = time.monotonic()
+        deadline = asyncio.get_running_loop().time() + self._budget
+        try:
+            with self._load.request() as share, metrics.IN_FLIGHT.track_inprogress():
+                body = await self._body(request, share, deadline)
+                count = await self._take(request, body, deadline)
+        except Refused as refusal:
+            return self._refuse(refusal)
+        metrics.SECONDS.observe(time.monotonic() - began)
+        return web.Response(body=b'{"received":%d}' % count, content_type="application/json")
+
+    async def _body(self, request: web.Request, share: Share, deadline: float) -> bytes:
+        if self._publisher is None:
+            raise NotReady
+        if (request.content_length or 0) > MAX_BODY:
+            raise TooLarge
+        chunks = []
+        try:
+            async with asyncio.timeout_at(deadline):
+                async for chunk in request.content.iter_any():
+                    share.grow(len(chunk))
+                    if share.bytes > MAX_BODY:
+                        raise TooLarge
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise TooSlow from None
+        return b"".join(chunks)
+
+    async def _take(self, request: web.Request, body: bytes, deadline: float) -> int:
+        known = self._channels.known
+        if not is_signed(body, request.headers.get(HEADER), known.app_secrets):
+            raise BadSignature
+        try:
+            document = webhook.document(body)
+        except webhook.NotJson:
+            raise Unparsable from None
+        if not webhook.is_page(document):
+            metrics.IGNORED.inc()
+            return 0
+        with tracing.span("webhook", request.headers.get("traceparent"), root=True) as traceparent:
+            found = parse(document, received=self._now())
+            router = Router(body, known.pages, traceparent)
+            await self._store(router.records(found), deadline)
+        _count(found, router)
+        return len(found)
+
+    async def _store(self, packed: list[Packed], deadline: float) -> None:
+        if self._publisher is None:
+            raise NotReady
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._publisher.publish_packed(packed)
+        except Overloaded:
+            raise Busy from None
+        except (Later, TimeoutError, WrongPartitions) as error:
+            raise NotStored from error
+
+    def _refuse(self, refusal: Refused) -> web.Response:
+        metrics.REFUSED.labels(refusal.code).inc()
+        now = time.monotonic()
+        if now - self._said.get(refusal.code, -SAY_EVERY) >= SAY_EVERY:  # a flood must not fill a disk
+            self._said[refusal.code] = now
+            log.warning("webhook refused", reason=refusal.code, why=str(refusal.__cause__ or refusal.__doc__))
+        return web.json_response(
+            {"error": refusal.code},
+            status=refusal.status,
+            headers={"Retry-After": str(RETRY_AFTER)} if refusal.status == NotStored.status else None,
+        )
+
+
+def _count(found: list[Parsed | webhook.Broken], router: Router) -> None:
+    for part in found:
+        if isinstance(part, Parsed):
+            metrics.RECEIVED.labels(part.kind).inc()
+    for reason, count in router.letters.items():
+        metrics.LETTERS.labels(reason).inc(count)

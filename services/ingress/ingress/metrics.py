@@ -1,0 +1,12 @@
+"""What ingress counts."""
+
+from runtime.metrics import counter, gauge, histogram
+
+RECEIVED = counter("ingress_events_total", "Events of webhooks that the broker has acknowledged.", ("kind",))
+LETTERS = counter("ingress_dead_letters_total", "Parts of webhooks that went to the dead letters.", ("reason",))
+IGNORED = counter("ingress_ignored_total", "Signed webhooks that are about no page: acknowledged only.")
+REFUSED = counter("ingress_refused_total", "Webhooks that were refused.", ("reason",))
+SECONDS = histogram("ingress_webhook_seconds", "From a webhook's arrival to its acknowledgement, in seconds.")
+IN_FLIGHT = gauge("ingress_webhooks_in_flight", "Webhooks under way.")
+PAGES = gauge("ingress_pages", "Facebook pages whose webhooks are taken.")
+UNUSABLE = gauge("ingress_unusable_pages", "Pages whose secrets cannot be decrypted: their webhooks are refused.")

@@ -1,0 +1,25 @@
+"""Settings of ingress, beside those that every service has."""
+
+from pydantic import Field
+
+from runtime.settings import ServiceSettings
+
+
+class IngressSettings(ServiceSettings):
+    http_port: int = Field(
+        8080, ge=0, le=65535, description="Port of `/webhooks/messenger` and the service's own pages."
+    )
+    webhook_budget: float = Field(
+        4.5,
+        gt=0.0,
+        le=5.0,
+        description="Seconds from a webhook's first byte to its answer, whatever happens: Facebook waits for 5.",
+    )
+    webhook_requests: int = Field(
+        500, ge=1, le=100_000, description="Most webhooks under way at once; one more is answered 503."
+    )
+    webhook_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Most bytes of bodies under way at once; more are answered 503.",
+    )
