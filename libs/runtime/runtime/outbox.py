@@ -1,0 +1,97 @@
+"""The outbox of writers that are no consumer, such as an API: what is to be published goes into the transaction.
+
+A consumer's own outbox is in `runtime.partition`.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from runtime import backoff, metrics
+from runtime.errors import passes
+from runtime.health import Component, Health
+from runtime.kafka import Publisher
+from runtime.logs import get_logger
+from runtime.packing import Packed, dump, load, pack
+from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements
+from runtime.records import Outgoing
+
+POLL: Final = 0.2  # seconds: how long a row of another process waits, for whom nobody calls `wake`
+ROWS: Final = 200  # read and published together
+TAKE_OVER: Final = 1.0  # seconds between attempts to become the one relay
+RETRY_FIRST: Final = 0.1  # seconds
+RETRY_CAP: Final = 5.0  # seconds
+
+_SQL = statements("runtime")
+log = get_logger(__name__)
+
+
+async def enqueue(tx: Connection, outgoing: Sequence[Outgoing]) -> None:
+    """Has the relay publish these after the commit, in this order. Rows of one key must be written under a lock of it,
+
+    for order is that of the rows' numbers. Raises `RecordTooLarge`.
+    """
+    if outgoing:
+        await tx.execute(_SQL["store"], None, dump(pack(outgoing)))
+
+
+class Relay:
+    """Publishes what `enqueue` stored in the pool's schema, in order, and deletes it after the acknowledgement.
+
+    Of all processes one relays at a time, the one that has an advisory lock; a row that was published and not yet
+    deleted when it died is published again.
+    """
+
+    def __init__(self, pool: Pool, publisher: Publisher, health: Health | None = None) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._component: Component = (health or Health()).component("outbox relay")
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """A transaction with new rows was committed: they go out at once."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        waits = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
+        while True:
+            try:
+                await self._relay()
+            except Exception as error:
+                if not passes(error):
+                    raise
+                self._component.failing(str(error))
+                log.warning("relay failed, trying again", error=str(error))
+                await asyncio.sleep(next(waits))
+            else:
+                waits = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
+
+    async def _relay(self) -> None:
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+            # A lock of the session: the pool's reset lets go of it, and so does the end of the connection.
+            if not await connection.fetchval(_SQL["relay_lock"]):
+                self._component.ok("another process relays")
+            else:
+                self._component.ok("relaying")
+                while True:
+                    await self._empty(connection)  # type: ignore[arg-type] # a pool's proxy of a connection
+                    self._component.ok("relaying")
+                    await self._pause(POLL)
+        await asyncio.sleep(TAKE_OVER)
+
+    async def _empty(self, connection: Connection) -> None:
+        while rows := await connection.fetch(_SQL["relay_read"], ROWS):
+            packed: list[Packed] = [each for row in rows for each in load(row["body"])]
+            await self._publisher.publish_packed(packed)
+            await connection.execute(_SQL["relay_clear"], [row["id"] for row in rows])
+            metrics.RELAYED.inc(len(rows))
+            self._component.progress()
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()

@@ -1,0 +1,58 @@
+"""Events as records ready to be published, and as the body of an outbox row."""
+
+import json
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import orjson
+
+from runtime.errors import RecordTooLarge
+from runtime.records import Outgoing
+from schemas import envelope
+
+# Bytes of key and value: below the broker's `message.max.bytes` (1048588 by default) with room for headers.
+MAX_RECORD: Final = 900_000
+_SOURCE: Final = "ce_source"
+
+
+class Packed(NamedTuple):
+    """A record but for what the publisher adds: its partition and `ce_source`."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def pack(outgoing: Sequence[Outgoing]) -> list[Packed]:
+    """Raises `RecordTooLarge`."""
+    packed = []
+    for each in outgoing:
+        key, value, headers = envelope.encode(each.event, source="", traceparent=each.traceparent)
+        if len(key) + len(value) > MAX_RECORD:
+            raise RecordTooLarge(each.topic, key.decode(), len(key) + len(value), MAX_RECORD)
+        packed.append(Packed(each.topic, key, value, [header for header in headers if header[0] != _SOURCE]))
+    return packed
+
+
+def dump(packed: Sequence[Packed]) -> bytes:
+    """The body of an outbox row: JSON, so that a person can read it where something is stuck."""
+    return orjson.dumps(
+        [
+            (
+                each.topic,
+                each.key.decode(),
+                each.value.decode(),
+                [(name, value.decode()) for name, value in each.headers],
+            )
+            for each in packed
+        ]
+    )
+
+
+def load(body: bytes) -> list[Packed]:
+    """What `dump` made, byte for byte."""
+    return [
+        Packed(topic, key.encode(), value.encode(), [(name, text.encode()) for name, text in headers])
+        for topic, key, value, headers in json.loads(body)
+    ]

@@ -1,0 +1,539 @@
+"""One partition in one process: owning it, deciding batch after batch, publishing in order after each commit."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+from runtime import backoff, metrics, repository
+from runtime.errors import Fenced, NotOwned, PublishFailed, passes
+from runtime.handler import Handler, poison_letter
+from runtime.intake import Intake, UnknownTypes, read
+from runtime.kafka import Publisher
+from runtime.letters import Raw
+from runtime.logs import get_logger
+from runtime.packing import Packed, pack
+from runtime.postgres import Connection, Pool, transaction
+from runtime.records import Outgoing, Record
+from runtime.repository import Ownership
+
+RETRY_FIRST: Final = 0.1  # seconds
+RETRY_CAP: Final = 5.0  # seconds
+IDLE_CLEAR: Final = 0.2  # seconds without work after which the last published outbox row is deleted by itself
+BUFFERED_BATCHES: Final = 4  # so many batches wait in memory at most, and half as many before more is fetched
+STUCK_AFTER: Final = 30.0  # seconds
+
+log = get_logger(__name__)
+
+Job = Callable[[Connection], Awaitable[Sequence[Outgoing]]]
+Point = Literal["committed", "published"]
+
+
+class Feed(Protocol):
+    """What a partition needs of the Kafka consumer."""
+
+    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """First offset that is there, and the one after the last."""
+        ...
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Goes on reading there."""
+        ...
+
+    def pause(self, topic: str, partition: int) -> None: ...
+    def resume(self, topic: str, partition: int) -> None: ...
+
+
+class Faults(Protocol):
+    """Where a test stops or kills a process."""
+
+    async def reached(self, point: Point, topic: str, partition: int) -> None: ...
+
+
+class NoFaults:
+    async def reached(self, point: Point, topic: str, partition: int) -> None:
+        pass
+
+
+class Stopped(Exception):
+    """The partition cannot go on without a person; others can."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What all partitions of a consumer share."""
+
+    group: str
+    pool: Pool
+    publisher: Publisher
+    handler: Handler
+    feed: Feed
+    unknown_types: UnknownTypes
+    batch_records: int
+    lost_for: float
+    """Seconds until a partition that was fenced off, and is still assigned, is taken anew: by then a real loss is known."""
+    now: Callable[[], datetime]
+    clock: Callable[[], float] = time.monotonic
+    faults: Faults = field(default_factory=NoFaults)
+
+
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """A transaction whose records are to be published: the outbox row's number, and what is in it."""
+
+    row: int
+    packed: Sequence[Packed]
+
+
+class Partition:
+    """Run by one task, from assignment to revocation. All failures but `Stopped` lead to taking the partition anew."""
+
+    def __init__(self, wiring: Wiring, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self._wiring = wiring
+        self._owned: Ownership | None = None
+        self._buffer: deque[Raw] = deque()
+        self._jobs: deque[tuple[Job, asyncio.Future[None]]] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._paused = True
+        self._stale = False  # the handler may remember what was rolled back
+        self._trouble: str | None = "not taken yet"
+        self._publishing: asyncio.Task[None] | None = None
+        self._publish_failing = False
+        self._published = 0  # number of the last outbox row that the broker has
+        self._cleared = 0
+        self._progress_at = wiring.clock()
+        self._retries = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
+        self._in_hand = 0  # records that are being decided
+        self._position = 0
+        self._end = 0
+        self._known = False  # the handler was told that the partition is ours
+        self.next_offset: int | None = None
+        """Where the next batch begins, as it is stored."""
+        self.last_at: datetime | None = None
+        """Broker's time of the last record that was taken in."""
+
+    # What the consumer sees
+
+    @property
+    def owned(self) -> Ownership | None:
+        return self._owned
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the partition does not work, for `/readyz`."""
+        if self._trouble is not None:
+            return self._trouble
+        if self.lag == 0 and self._publishing is None:
+            self._made_progress()  # idle time is no delay
+        idle = self._wiring.clock() - self._progress_at
+        return f"{self.lag} records behind and no progress for {idle:.0f} s" if idle >= STUCK_AFTER else None
+
+    @property
+    def lag(self) -> int:
+        """Records behind the end of the log, as far as it is known."""
+        return len(self._buffer) + self._in_hand + max(0, self._end - self._position)
+
+    def observe(self, end: int | None, position: int) -> None:
+        """Where the log ends, and up to where it was fetched."""
+        if self._owned is not None:
+            self._end, self._position = end or position, position
+
+    def feed(self, raws: Sequence[Raw], end: int | None) -> None:
+        """Takes in what was fetched; asks for a pause where much is waiting."""
+        if self._owned is None or self._closing:
+            return  # what was fetched before the seek: it will be fetched again
+        self._buffer.extend(raws)
+        self.observe(end, raws[-1].offset + 1)
+        if len(self._buffer) >= BUFFERED_BATCHES * self._wiring.batch_records:
+            self._pause()
+        self._wake.set()
+
+    def out_of_range(self, offset: int) -> None:
+        """The broker does not have `offset`."""
+        if self._owned is not None and self._trouble is None:
+            self._stop(Stopped("out_of_range", f"offset {offset} is not in the log; what was there is lost"))
+
+    async def within(self, job: Job) -> None:
+        """Runs `job` in the partition's order, in a transaction of its own that holds the fence; publishes what it returns.
+
+        Returns after the commit. Raises `NotOwned`, `Fenced`, or what the job raised.
+        """
+        if self._owned is None or self._closing:
+            raise NotOwned(self.topic, self.partition)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._jobs.append((job, done))
+        self._wake.set()
+        await done
+
+    def close(self) -> None:
+        """Finish the batch under way, publish it, and end."""
+        self._closing = True
+        self._wake.set()
+
+    # The task
+
+    async def run(self) -> None:
+        """Until `close`."""
+        try:
+            while not self._closing:
+                try:
+                    await self._take()
+                    await self._work()
+                except Stopped as error:
+                    self._stop(error)
+                    await self._rest(None)
+                except Fenced as error:
+                    await self._lose(error)
+                except Exception as error:  # noqa: BLE001 - a partition never dies in silence
+                    await self._recover(error)
+        finally:
+            await self._leave()
+
+    async def _take(self) -> None:
+        """Makes the partition ours: fence, leftover outbox, seek; in this order."""
+        wiring = self._wiring
+        self._drop_work()
+        async with transaction(wiring.pool) as tx:
+            owned = await repository.take(tx, wiring.group, self.topic, self.partition)
+            self._known = True
+            await wiring.handler.assigned(tx, self.topic, self.partition)
+        self._stale = False
+        await self._publish_leftovers(owned)
+        begin, end = await wiring.feed.bounds(self.topic, self.partition)
+        start = begin if owned.next_offset < 0 else owned.next_offset
+        if not begin <= start <= end:
+            raise Stopped(
+                "out_of_range", f"stored offset {start}, but the log has {begin} to {end}; what was there is lost"
+            )
+        self._owned, self.next_offset = owned, start
+        self._position, self._end = start, end
+        self._trouble = None
+        self._made_progress()
+        if not self._closing:
+            wiring.feed.seek(self.topic, self.partition, start)
+            self._resume()
+        log.info("partition taken", **self._labels(), fence=owned.fence, offset=start)
+
+    async def _work(self) -> None:
+        while await self._something_to_do():
+            if self._publish_failing and self._publishing is not None:
+                await self._publishing  # nothing more is decided while nothing can be published
+            if self._jobs:
+                await self._do_job()
+            else:
+                await self._do_batch()
+                self._in_hand = 0
+        await self._await_published()
+        if self._owned is not None and self._cleared < self._published:
+            await self._clear(self._owned)
+
+    async def _something_to_do(self) -> bool:
+        """False when the partition is to be closed."""
+        while not self._closing:
+            if self._buffer or self._jobs:
+                return True
+            if self._publishing is not None and self._publishing.done():
+                await self._await_published()
+            self._wake.clear()
+            idle = self._owned is not None and self._cleared < self._published
+            if not await self._rest(IDLE_CLEAR if idle else None) and self._owned is not None:
+                await self._clear(self._owned)
+        return False
+
+    async def _rest(self, seconds: float | None) -> bool:
+        """Waits to be woken; False if nobody did."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # Deciding
+
+    async def _do_batch(self) -> None:
+        size = min(len(self._buffer), self._wiring.batch_records)
+        raws = [self._buffer.popleft() for _ in range(size)]
+        self._in_hand = size
+        self._resume()
+        intake = read(raws, self._wiring.unknown_types)
+        if intake.count:
+            try:
+                await self._decide(intake, self._wiring.handler.handle)
+            except Fenced:
+                raise
+            except Exception as error:
+                if passes(error):
+                    raise
+                log.exception("a batch failed, redoing it event by event", **self._labels(), records=intake.count)
+                self._stale = True
+                await self._one_by_one(raws[: intake.count])
+        if intake.unknown is not None:
+            raise Stopped(
+                "unknown_type", f"{intake.unknown} at offset {raws[intake.count].offset}; a newer version is needed"
+            )
+
+    async def _one_by_one(self, raws: Sequence[Raw]) -> None:
+        for raw in raws:
+            intake = read([raw], self._wiring.unknown_types)
+            try:
+                await self._decide(intake, self._wiring.handler.handle)
+            except Fenced:
+                raise
+            except Exception as error:
+                if passes(error):
+                    raise
+                self._stale = True
+                await self._put_aside(intake, error)
+
+    async def _put_aside(self, intake: Intake, error: Exception) -> None:
+        """The handler's last word on an event it raised for; a handler that raises here too gets the dead letter."""
+        log.error("an event was put aside", **self._labels(), offset=intake.first, exc_info=error)
+        metrics.POISONED.labels(self._wiring.group, self.topic).inc()
+
+        async def poisoned(tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
+            return [
+                outgoing
+                for record in records
+                for outgoing in await self._wiring.handler.poisoned(tx, partition, record, error)
+            ]
+
+        async def letter(_tx: Connection, _partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
+            return [poison_letter(record, error) for record in records]
+
+        try:
+            await self._decide(intake, poisoned)
+        except Fenced:
+            raise
+        except Exception as second:
+            if passes(second):
+                raise
+            log.exception("an event could not be put aside by its handler", **self._labels(), offset=intake.first)
+            self._stale = True
+            await self._decide(intake, letter)
+
+    async def _decide(
+        self, intake: Intake, handle: Callable[[Connection, int, Sequence[Record]], Awaitable[Sequence[Outgoing]]]
+    ) -> None:
+        """One transaction: offset, deduplication, the handler's work, the outbox. Then its publication is begun."""
+        wiring, owned = self._wiring, self._ownership()
+        began = wiring.clock()
+        async with transaction(wiring.pool) as tx:
+            await self._freshen(tx)
+            cleared = self._published
+            fresh = await repository.advance(
+                tx,
+                owned,
+                first=intake.first,
+                following=intake.next,
+                published=cleared,
+                week=repository.week_of(wiring.now()),
+                hashes=intake.hashes,
+            )
+            records = [record for record, hashed in zip(intake.records, intake.hashes, strict=True) if hashed in fresh]
+            outgoing = [*await handle(tx, self.partition, records)] if records else []
+            committed = await self._store(tx, owned, [*outgoing, *intake.letters])
+        self._cleared = cleared
+        self.next_offset = intake.next
+        if intake.records:
+            self.last_at = intake.records[-1].at
+        self._count(intake, len(records), wiring.clock() - began)
+        await self._after_commit(committed)
+
+    async def _do_job(self) -> None:
+        job, done = self._jobs.popleft()
+        if done.cancelled():
+            return
+        owned = self._ownership()
+        try:
+            async with transaction(self._wiring.pool) as tx:
+                await self._freshen(tx)
+                await repository.hold(tx, owned)
+                committed = await self._store(tx, owned, await job(tx))
+        except BaseException as error:
+            if not done.done():
+                done.set_exception(error if isinstance(error, Exception) else NotOwned(self.topic, self.partition))
+            if isinstance(error, Exception) and not isinstance(error, Fenced) and not passes(error):
+                self._stale = True  # a fault of the job's: the partition goes on
+                return
+            raise
+        if not done.done():
+            done.set_result(None)
+        await self._after_commit(committed)
+
+    async def _freshen(self, tx: Connection) -> None:
+        if self._stale:
+            await self._wiring.handler.revoked(self.topic, self.partition)
+            await self._wiring.handler.assigned(tx, self.topic, self.partition)
+            self._stale = False
+
+    async def _store(self, tx: Connection, owned: Ownership, outgoing: Sequence[Outgoing]) -> _Committed | None:
+        if not outgoing:
+            return None
+        packed = pack(outgoing)
+        return _Committed(await repository.store(tx, owned, packed), packed)
+
+    def _ownership(self) -> Ownership:
+        if self._owned is None:
+            raise NotOwned(self.topic, self.partition)
+        return self._owned
+
+    # Publishing
+
+    async def _after_commit(self, committed: _Committed | None) -> None:
+        await self._wiring.faults.reached("committed", self.topic, self.partition)
+        self._made_progress()
+        if committed is not None:
+            await self._await_published()  # of the batch before: order
+            self._publishing = asyncio.create_task(self._publish(committed))
+
+    async def _publish(self, committed: _Committed) -> None:
+        """Until the broker has it: the row stays, and nothing later is published before."""
+        try:
+            for delay in backoff.delays(RETRY_FIRST, RETRY_CAP, random):
+                if await self._published_once(committed):
+                    break
+                await asyncio.sleep(delay)
+            self._publish_failing = False
+            await self._wiring.faults.reached("published", self.topic, self.partition)
+            self._published = committed.row
+        finally:
+            self._wake.set()
+
+    async def _published_once(self, committed: _Committed) -> bool:
+        try:
+            await self._wiring.publisher.publish_packed(committed.packed)
+        except PublishFailed as error:
+            if not self._publish_failing:
+                log.warning("publishing failed, trying again", **self._labels(), error=str(error))
+            self._publish_failing = True
+            return False
+        return True
+
+    async def _await_published(self) -> None:
+        if self._publishing is not None:
+            await self._publishing
+            self._publishing = None
+
+    async def _publish_leftovers(self, owned: Ownership) -> None:
+        after = 0
+        while rows := await repository.leftovers(self._wiring.pool, owned, after):
+            for row in rows:
+                await self._publish(_Committed(row.id, row.packed))
+                metrics.OUTBOX_REPLAYED.labels(self._wiring.group, self.topic).inc()
+            after = rows[-1].id
+        if after:
+            await self._clear(owned)
+
+    async def _clear(self, owned: Ownership) -> None:
+        published = self._published
+        await repository.clear(self._wiring.pool, owned, published)
+        self._cleared = published
+
+    # Losing, failing, leaving
+
+    def _stop(self, error: Stopped) -> None:
+        self._owned = None
+        self._trouble = str(error)
+        self._pause()
+        self._buffer.clear()
+        self._wake.clear()
+        metrics.STOPPED.labels(self._wiring.group, self.topic, self.partition, error.reason).set(1)
+        log.critical("partition stopped, a person is needed", **self._labels(), error=str(error))
+
+    async def _lose(self, error: Fenced) -> None:
+        metrics.FENCED.labels(self._wiring.group, self.topic).inc()
+        log.error("partition lost to another owner", **self._labels(), fence=error.fence)
+        await self._give_back("lost to another owner")
+        await self._rest_unless_closed(self._wiring.lost_for)
+
+    async def _recover(self, error: Exception) -> None:
+        """A transaction failed, perhaps with an unknown outcome: what the database says next is what happened."""
+        if passes(error):
+            metrics.BATCH_RETRIES.labels(self._wiring.group, self.topic, type(error).__name__).inc()
+            log.warning("a batch is put off", **self._labels(), error=f"{type(error).__name__}: {error}")
+        else:
+            log.error("a partition failed, trying again", **self._labels(), exc_info=error)
+        await self._give_back(f"{type(error).__name__}: {error}")
+        await self._rest_unless_closed(next(self._retries))
+
+    async def _rest_unless_closed(self, seconds: float) -> None:
+        self._wake.clear()
+        if not self._closing:
+            await self._rest(seconds)
+
+    async def _give_back(self, trouble: str) -> None:
+        self._owned = None
+        self._trouble = trouble
+        self._pause()
+        self._drop_work()
+        await self._forget()
+
+    async def _forget(self) -> None:
+        if self._known:
+            self._known = False
+            await self._wiring.handler.revoked(self.topic, self.partition)
+
+    def _drop_work(self) -> None:
+        self._buffer.clear()
+        self._in_hand = 0
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publishing = None
+        self._publish_failing = False
+        while self._jobs:
+            _, done = self._jobs.popleft()
+            if not done.done():
+                done.set_exception(NotOwned(self.topic, self.partition))
+
+    async def _leave(self) -> None:
+        self._closing = True
+        self._owned = None
+        self._drop_work()
+        for reason in ("out_of_range", "unknown_type"):
+            with suppress(KeyError):
+                metrics.STOPPED.remove(self._wiring.group, self.topic, self.partition, reason)
+        await self._forget()
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._wiring.feed.pause(self.topic, self.partition)
+
+    def _resume(self) -> None:
+        room = len(self._buffer) <= BUFFERED_BATCHES * self._wiring.batch_records // 2
+        if self._paused and room and not self._closing:
+            self._paused = False
+            self._wiring.feed.resume(self.topic, self.partition)
+
+    def _made_progress(self) -> None:
+        self._progress_at = self._wiring.clock()
+
+    def _count(self, intake: Intake, fresh: int, seconds: float) -> None:
+        labels = (self._wiring.group, self.topic)
+        self._retries = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
+        metrics.BATCH_SECONDS.labels(*labels).observe(seconds)
+        metrics.CONSUMED.labels(*labels).inc(intake.count)
+        duplicates = intake.duplicates + len(intake.records) - fresh
+        for metric, amount in (
+            (metrics.DUPLICATES, duplicates),
+            (metrics.SKIPPED, intake.skipped),
+            (metrics.UNDECODABLE, len(intake.letters)),
+        ):
+            if amount:
+                metric.labels(*labels).inc(amount)
+
+    def _labels(self) -> dict[str, str | int]:
+        return {"group": self._wiring.group, "topic": self.topic, "partition": self.partition}

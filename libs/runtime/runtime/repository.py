@@ -1,0 +1,103 @@
+"""The consumer's tables: whose a partition is, how far it is, what it has seen, and what it has yet to publish."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from runtime.errors import Fenced
+from runtime.packing import Packed, dump, load
+from runtime.postgres import Connection, Pool, statements, transaction
+
+SEGMENTS: Final = 3
+WEEK: Final = 7 * 24 * 3600  # seconds
+LEFTOVERS: Final = 20  # rows read together
+
+_SQL: Final = statements("runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """A partition's row in the moment it was taken. `next_offset` -1: nothing was taken in yet."""
+
+    topic: str
+    partition: int
+    slot: int
+    fence: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    id: int
+    packed: Sequence[Packed]
+
+
+def week_of(now: datetime) -> int:
+    """Weeks since 1970."""
+    return int(now.timestamp()) // WEEK
+
+
+async def take(tx: Connection, group: str, topic: str, partition: int) -> Ownership:
+    """Raises the fence: from here on no other process, and no earlier self, can move this partition."""
+    row = await tx.fetchrow(_SQL["take"], group, topic, partition)
+    assert row is not None  # noqa: S101 - an upsert returns its row
+    return Ownership(topic, partition, row["slot"], row["fence"], row["next_offset"])
+
+
+async def advance(
+    tx: Connection,
+    owned: Ownership,
+    *,
+    first: int,
+    following: int,
+    published: int,
+    week: int,
+    hashes: Sequence[bytes],
+) -> set[bytes]:
+    """Moves the offset from `first` to `following` and returns those `hashes` that were not seen in the last 7 days.
+
+    Drops the outbox rows up to `published`. Raises `Fenced`.
+    """
+    row = await tx.fetchrow(
+        _SQL["advance"], owned.slot, owned.fence, first, following, published, week % SEGMENTS, hashes
+    )
+    if row is None or not row["ours"]:
+        raise Fenced(owned.topic, owned.partition, owned.fence)
+    return set(row["fresh"])
+
+
+async def hold(tx: Connection, owned: Ownership) -> None:
+    """Locks the partition against a new owner until the transaction ends. Raises `Fenced`."""
+    if await tx.fetchval(_SQL["hold"], owned.slot, owned.fence) is None:
+        raise Fenced(owned.topic, owned.partition, owned.fence)
+
+
+async def store(tx: Connection, owned: Ownership, packed: Sequence[Packed]) -> int:
+    """One outbox row for all that a batch publishes; returns its number."""
+    number: int = await tx.fetchval(_SQL["store"], owned.slot, dump(packed))
+    return number
+
+
+async def leftovers(pool: Pool, owned: Ownership, after: int) -> list[OutboxRow]:
+    """Rows after number `after` that were stored and perhaps not published, in order."""
+    async with pool.acquire() as connection:
+        rows = await connection.fetch(_SQL["leftovers"], owned.slot, after, LEFTOVERS)
+    return [OutboxRow(row["id"], load(row["body"])) for row in rows]
+
+
+async def clear(pool: Pool, owned: Ownership, published: int) -> None:
+    """Drops published rows. Not made durable by itself: what comes back after a crash is published twice, no more."""
+    async with transaction(pool) as tx:
+        await tx.execute("SET LOCAL synchronous_commit = off")
+        await tx.execute(_SQL["clear"], owned.slot, published)
+
+
+async def label_segments(pool: Pool, now: datetime) -> None:
+    """Empties the segment that the next week will use, and the present one if it still holds an old week's events."""
+    week = week_of(now)
+    for labelled in (week, week + 1):
+        async with transaction(pool) as tx:
+            segment = labelled % SEGMENTS
+            if await tx.fetchval(_SQL["label_segment"], segment, labelled) is not None:
+                await tx.execute(f"TRUNCATE seen_event_{segment}")

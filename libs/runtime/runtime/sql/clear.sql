@@ -1,0 +1,1 @@
+DELETE FROM outbox WHERE slot = $1 AND id <= $2

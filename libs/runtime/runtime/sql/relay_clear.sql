@@ -1,0 +1,1 @@
+DELETE FROM outbox WHERE slot IS NULL AND id = ANY ($1::bigint[])

@@ -1,0 +1,1 @@
+SELECT id, body FROM outbox WHERE slot IS NULL ORDER BY id LIMIT $1

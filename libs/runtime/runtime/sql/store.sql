@@ -1,0 +1,1 @@
+INSERT INTO outbox (slot, body) VALUES ($1, $2) RETURNING id
