@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from runtime.consumer import BaseHandler
-
 from runtime.logs import get_logger
 from runtime.postgres import Connection
 from runtime.records import Outgoing, Record
@@ -20,11 +19,11 @@ log = get_logger(__name__)
 
 
 class Switch(BaseHandler):
-    """`woken` is called after a batch that may have set timers, with the partition."""
+    """`woken` is told the partition whose timers may have changed, before the change is committed."""
 
-    def __init__(self, bots: Bots, woken: Callable[[int], None]) -> None:
+    def __init__(self, bots: Bots) -> None:
         self._bots = bots
-        self._woken = woken
+        self.woken: Callable[[int], None] = lambda _partition: None
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
         mine = [record for record in records if not ConversationId.parse(record.key).is_page]
@@ -56,7 +55,7 @@ class Switch(BaseHandler):
         changes = [(batch.before.get(key), state) for key, state in batch.after.items()]
         await repository.save_timers(tx, partition, changes)
         await repository.save_episodes(tx, batch.effects)
-        self._woken(partition)
+        self.woken(partition)
 
 
 class Batch:

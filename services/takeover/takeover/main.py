@@ -1,15 +1,18 @@
 """Wiring of takeover."""
 
+import asyncio
 
 from runtime.compacted import CompactedReader
-
+from runtime.consumer import OrderedConsumer
 from runtime.health import Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
-from runtime.postgres import close, connect, migrate
+from runtime.postgres import Pool, close, connect, migrate
 from runtime.service import main as run_service
-from schemas.topics import BOTS
+from schemas.topics import BOTS, CONVERSATIONS
 from takeover.bots import Bots
+from takeover.firing import Clockwork
+from takeover.handlers import Switch
 from takeover.settings import TakeoverServiceSettings
 
 SCHEMA = "takeover"
@@ -21,19 +24,42 @@ async def run(settings: TakeoverServiceSettings) -> None:
     async with HttpServer(settings, health):
         await migrate(settings, SCHEMA, "takeover")
         pool = await connect(settings, SCHEMA, health)
-        publisher = await Publisher.start(settings, source="takeover")
-        bots = Bots()
-        reader = CompactedReader(settings, BOTS, bots.apply)
+        publisher = await Publisher.start(settings, source="takeover", health=health)
         try:
-            await reader.catch_up(CATCH_UP)
-            await switch(settings, health, pool, publisher, bots, reader)
+            await decide_and_fire(settings, health, pool, publisher)
         finally:
             await publisher.stop()
             await close(pool)
 
 
-async def switch(settings, health, pool, publisher, bots, reader) -> None:  # type: ignore[no-untyped-def]
-    ...
+async def decide_and_fire(settings: TakeoverServiceSettings, health: Health, pool: Pool, publisher: Publisher) -> None:
+    bots = Bots()
+    reader = CompactedReader(settings, BOTS, bots.apply, health)
+    await reader.catch_up(CATCH_UP)
+    switch = Switch(bots)
+    consumer = OrderedConsumer(
+        settings=settings,
+        pool=pool,
+        publisher=publisher,
+        group="takeover",
+        topics=[CONVERSATIONS],
+        handler=switch,
+        unknown_types="stop",
+        health=health,
+    )
+    clockwork = Clockwork(
+        pool,
+        publisher,
+        lambda: frozenset(partition for _, partition in consumer.owned()),
+        health.component("timers"),
+        batch=settings.timer_batch,
+        poll=settings.timer_poll,
+    )
+    switch.woken = clockwork.wake
+    async with asyncio.TaskGroup() as group:
+        group.create_task(reader.run())
+        group.create_task(consumer.run())
+        group.create_task(clockwork.run())
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Seeds the example bot and plays the story of a handover, through the doors that anybody may use."""
