@@ -11,10 +11,13 @@ FILE = "credentials.json"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Neither is ever shown by repr."""
+    """The first admin, the demonstration app at Facebook in a box, and the keys for secrets at rest. repr shows none."""
 
-    admin_email: str
-    admin_password: str = field(repr=False)
+    email: str
+    password: str = field(repr=False)
+    app_secret: str = field(repr=False)
+    verify_token: str = field(repr=False)
+    page_token: str = field(repr=False)
     secret_keys: str = field(repr=False)  # Fernet keys, separated by commas
 
 
@@ -35,7 +38,10 @@ def _make() -> Credentials:
     from cryptography.fernet import Fernet
 
     return Credentials(
-        admin_email="admin@example.com",
-        admin_password=secrets.token_urlsafe(12),
+        email="admin@example.com",
+        password=secrets.token_urlsafe(12),
+        app_secret=secrets.token_hex(16),
+        verify_token=secrets.token_urlsafe(24),
+        page_token=secrets.token_urlsafe(48),
         secret_keys=Fernet.generate_key().decode(),
     )

@@ -8,6 +8,7 @@ from local import catalogue, paths
 from local.credentials import Credentials
 
 GRAPH_VERSION = "v26.0"
+SMTP = "smtp"  # the mail catcher's second port
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +54,28 @@ class Plan:
         return f"http://127.0.0.1:{self.ports.get(program.name, program.port)}"
 
     def environment(self, program: catalogue.Program, credentials: Credentials) -> dict[str, str]:
-        """The whole environment of a program: the person's own, and under it what the local stack sets."""
-        local = {
+        """The whole environment of a program. Where the person's own environment names a value, it stands."""
+        suggested = {
             "CONVOBOSS_PUBLIC_URL": self.public,
             "CONVOBOSS_SECRET_KEYS": credentials.secret_keys,
+            "CONVOBOSS_FACEBOOK_APP_SECRET": credentials.app_secret,
+            "CONVOBOSS_FACEBOOK_VERIFY_TOKEN": credentials.verify_token,
+            "CONVOBOSS_FACEBOOK_PAGE_TOKEN": credentials.page_token,
         }
-        fixed = {
+        addresses = {
             catalogue.REAL_KAFKA: self.kafka,
             catalogue.REAL_POSTGRES: self.database,
             catalogue.REAL_GRAPH: self.graph,
             catalogue.REAL_SMTP: self.smtp,
+            "CONVOBOSS_FACEBOOK_WEBHOOK_URL": f"{self.address(catalogue.INGRESS)}/webhooks/messenger",
+            "CONVOBOSS_MAIL_SMTP_PORT": str(self.ports.get(SMTP, catalogue.SMTP_PORT)),
             "CONVOBOSS_HTTP_PORT": str(self.ports[program.name]),
-            "CONVOBOSS_SMTP_PORT": str(self.ports["smtp"]),
-            "CONVOBOSS_WEBHOOK_URL": self.address(catalogue.INGRESS) + "/webhooks/messenger",
         }
-        return python_environment() | {name: os.environ.get(name) or value for name, value in local.items()} | fixed
+        return python_environment() | suggested | _named(suggested) | addresses
+
+
+def _named(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name in settings if (value := os.environ.get(name))}
 
 
 def python_environment() -> dict[str, str]:

@@ -4,9 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from local import catalogue, ports
-from local.places import GRAPH_VERSION, Plan
-
-SMTP = "smtp"
+from local.places import GRAPH_VERSION, SMTP, Plan
 
 
 def plan(

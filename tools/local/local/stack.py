@@ -5,11 +5,11 @@ import contextlib
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import catalogue, credentials, lock, paths, planning, process, story, supervisor
+from local import catalogue, credentials, lock, paths, planning, process, story, supervisor, topics
 from local.errors import LocalError
 from local.places import Plan
 from local.service import Service
@@ -27,6 +27,7 @@ class Options:
     stay: bool
     channel: Path | None = None
     programs: tuple[catalogue.Program, ...] = catalogue.PROGRAMS
+    make_topics: Callable[[str], Awaitable[None]] = topics.ensure
 
 
 async def run(options: Options) -> int:
@@ -67,11 +68,10 @@ class _Stack:
 
     async def live(self) -> int:
         await self._up()
-        login = story.Login(self._secrets.admin_email, self._secrets.admin_password)
-        await self._seed(login)
+        await self._seed()
         if self._options.stay:
             self._board.say(f"\nConvoboss runs, ready after {self._board.elapsed:.1f} s.\n\n{self._table()}\n")
-        ok = await self._play(login)
+        ok = await self._play()
         if self._options.stay:
             self._board.footer = "Ctrl-C stops everything"
             self._board.say("Everything stays up until Ctrl-C.")
@@ -92,10 +92,7 @@ class _Stack:
         """Topics are made by this one call, never by a service."""
         if catalogue.KAFKA in self.supervisor.names:
             await self.supervisor.ready(catalogue.KAFKA)
-        from runtime import topics
-        from runtime.settings import ServiceSettings
-
-        await topics.ensure(ServiceSettings(kafka_bootstrap=self._plan.kafka))
+        await self._options.make_topics(self._plan.kafka)
 
     async def _first_admin(self) -> None:
         """Once for each data folder; the command itself leaves an admin who is there alone."""
@@ -108,10 +105,10 @@ class _Stack:
             "create-admin",
             [
                 *(sys.executable, "-P", "-m", "console", "create-admin"),
-                *("--email", self._secrets.admin_email, "--name", "Ana Admin"),
+                *("--email", self._secrets.email, "--name", "Ana Admin"),
             ],
             log=self._logs / "create-admin.log",
-            env=environment | {"CONVOBOSS_ADMIN_PASSWORD": self._secrets.admin_password},
+            env=environment | {"CONVOBOSS_ADMIN_PASSWORD": self._secrets.password},
             cwd=paths.ROOT,
         )
         code = await asyncio.wait_for(child.wait(), ADMIN)
@@ -119,26 +116,26 @@ class _Stack:
             raise LocalError(f"The first admin could not be made:\n{child.tail()}")
         done.touch()
 
-    async def _seed(self, login: story.Login) -> None:
+    async def _seed(self) -> None:
         seeding = story.seeding()
-        if seeding is None:
-            self._board.say("The package story is not there: no example bot was seeded.")
+        if seeding is None or catalogue.CONSOLE not in self._plan.programs:
+            self._board.say("No example bot was seeded: it takes the console and the package story.")
             return
+        places, say = self._plan.places(), self._board.say
         if self._options.channel is not None:
-            await seeding.import_channel(self._plan.places(), login, self._options.channel, say=self._board.say)
-        await seeding.seed(self._plan.places(), login, say=self._board.say)
+            await seeding.import_channel(places, self._secrets, self._options.channel, say=say)
+        await seeding.seed(places, self._secrets, say=say)
 
-    async def _play(self, login: story.Login) -> bool:
+    async def _play(self) -> bool:
         """Whether the story went as told; a stack that is connected to the real Facebook has no story."""
         playing, places = story.playing(), self._plan.places()
-        if playing is None:
-            self._board.say("The package story is not there: the story was not played.")
+        if playing is None or places.facebook is None or places.mail is None:
+            self._board.say(
+                "The story is not played: it takes Facebook in a box, the mail catcher and the package story."
+            )
             return False
-        if places.facebook is None or places.mail is None:
-            self._board.say("The story is not played: it needs Facebook in a box and the mail catcher.")
-            return self._options.stay
         self._options.report.parent.mkdir(parents=True, exist_ok=True)
-        return await playing.play(places, login, say=self._board.say, report=self._options.report)
+        return await playing.play(places, self._secrets, say=self._board.say, report=self._options.report)
 
     def _table(self) -> str:
         return table(self._plan, self._secrets, self._logs)

@@ -4,39 +4,31 @@ It is looked up when it is needed: the stack also runs, and says so, without it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
+from local.credentials import Credentials
 from local.places import Places
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Of the first admin."""
-
-    email: str
-    password: str = field(repr=False)
-
-
 class Seeding(Protocol):
     """The module `story.seed`. Everything goes through the console's HTTP API and may be repeated."""
 
-    async def seed(self, places: Places, login: Login, *, say: Say) -> None:
+    async def seed(self, places: Places, login: Credentials, *, say: Say) -> None:
         """The example bot with its flow published and its page connected. Raises when the console refuses."""
 
-    async def import_channel(self, places: Places, login: Login, file: Path, *, say: Say) -> None:
+    async def import_channel(self, places: Places, login: Credentials, file: Path, *, say: Say) -> None:
         """A Messenger channel from a YAML file (`make run CHANNEL=file.yaml`)."""
 
 
 class Playing(Protocol):
     """The module `story.play`."""
 
-    async def play(self, places: Places, login: Login, *, say: Say, report: Path) -> bool:
+    async def play(self, places: Places, login: Credentials, *, say: Say, report: Path) -> bool:
         """Plays every step, says each as it goes and writes `report` (JSON). Whether all went as told."""
 
 

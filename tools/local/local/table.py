@@ -32,7 +32,7 @@ def render(rows: Sequence[tuple[str, str, str]]) -> str:
 
 def _note(program: catalogue.Program, credentials: Credentials) -> str:
     if program is catalogue.CONSOLE:
-        return f"log in as {credentials.admin_email} with {credentials.admin_password}"
+        return f"log in as {credentials.email} with {credentials.password}"
     return program.does
 
 
