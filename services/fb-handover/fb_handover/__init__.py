@@ -1,0 +1,1 @@
+"""Facebook's side of a conversation: sends messages, moves thread control, reports what became of it. Decides nothing."""

@@ -1,0 +1,3 @@
+from fb_handover.main import main
+
+main()

@@ -1,0 +1,88 @@
+"""The pages that we speak for, as the topic `bots` tells; their secrets stay encrypted until a request is made."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import SecretStr
+
+from runtime.health import Component
+from runtime.logs import get_logger
+from runtime.secrets import SecretBox, Undecryptable
+from schemas.base import BaseEvent
+from schemas.bots import BotSettings, MessengerChannel
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request is made with. `proof`: HMAC-SHA256 of the token under the app's secret, hexadecimal."""
+
+    token: SecretStr
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A page that we can speak for."""
+
+    channel: MessengerChannel
+    credentials: Credentials
+
+
+ASKED_FOR: Final = 60.0  # seconds that a page which commands asked for in vain is named in health
+NAMED: Final = 5
+
+
+class Channels:
+    """Page id → channel. Not more than the pages of all bots."""
+
+    def __init__(self, secrets: SecretBox, component: Component, clock: Callable[[], float] = time.monotonic) -> None:
+        self._secrets = secrets
+        self._clock = clock
+        self._bots: dict[str, BotSettings] = {}
+        self._pages: dict[str, MessengerChannel] = {}
+        self._asked_for: dict[str, float] = {}
+        component.ok()
+        component.watch(self._complaint)
+
+    def apply(self, bot: str, event: BaseEvent | None) -> None:
+        """A record of `bots`; None removes the bot."""
+        before = self._bots.pop(bot, None)
+        for channel in before.messenger if before else ():
+            self._pages.pop(channel.page_id, None)
+        if isinstance(event, BotSettings):
+            self._bots[bot] = event
+            self._pages.update({channel.page_id: channel for channel in event.messenger})
+
+    def connected(self, page: str) -> Connected | None:
+        """None for a page that no bot has, or whose secrets cannot be read; health says which."""
+        channel = self._pages.get(page)
+        if channel is not None:
+            try:
+                found = Connected(channel, self._credentials(channel))
+            except Undecryptable:
+                log.warning("the page's secrets cannot be decrypted; see CONVOBOSS_SECRET_KEYS", page=page)
+            else:
+                self._asked_for.pop(page, None)
+                return found
+        self._asked_for[page] = self._clock()
+        return None
+
+    def _credentials(self, channel: MessengerChannel) -> Credentials:
+        token = self._secrets.decrypt(channel.page_token)
+        secret = self._secrets.decrypt(channel.app_secret)
+        proof = hmac.new(secret.get_secret_value().encode(), token.get_secret_value().encode(), hashlib.sha256)
+        return Credentials(token, proof.hexdigest())
+
+    def _complaint(self) -> str | None:
+        since = self._clock() - ASKED_FOR
+        self._asked_for = {page: at for page, at in self._asked_for.items() if at > since}
+        if not self._asked_for:
+            return None
+        named = ", ".join(sorted(self._asked_for)[:NAMED])
+        return f"commands wait for pages that are not connected or cannot be read: {named}"

@@ -1,0 +1,81 @@
+"""From the topics to the tables. Nothing is decided and nothing is sent here."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from fb_handover import intake, metrics, order, reports, repository
+from runtime.handler import BaseHandler
+from runtime.logs import get_logger
+from runtime.postgres import Connection
+from runtime.records import Outgoing, Record
+from schemas.topics import CONVERSATIONS
+
+log = get_logger(__name__)
+
+
+class Sending(Protocol):
+    """What the handlers tell the sender."""
+
+    def own(self, partition: int) -> None: ...
+    def disown(self, partition: int) -> None: ...
+    def wake(self) -> None:
+        """Something is about to be committed that can be sent."""
+        ...
+
+
+class Commands(BaseHandler):
+    """`messenger.commands`: stores what has to happen at Facebook, in the transaction that stores the offset."""
+
+    def __init__(self, sending: Sending, now: Callable[[], datetime]) -> None:
+        self._sending = sending
+        self._now = now
+
+    async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
+        closed = await repository.store(tx, partition, intake.plan(records))
+        self._sending.wake()
+        at = self._now()
+        told: list[Outgoing] = []
+        for each in closed:
+            log.info("suppressed", conversation=each.command.conversation, command=each.command.id)
+            metrics.SUPPRESSED.inc()
+            report = reports.suppressed(each.command, at=at, said=each.said)
+            told.append(Outgoing(CONVERSATIONS, report, each.traceparent))
+        return told
+
+    async def assigned(self, tx: Connection, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
+        self._sending.own(partition)
+
+    async def revoked(self, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
+        self._sending.disown(partition)
+
+
+class Echoes(BaseHandler):
+    """`conversations`: an echo of our own message tells that it has arrived, whatever became of the answer."""
+
+    def __init__(self, sending: Sending, context: Callable[[], order.Context]) -> None:
+        self._sending = sending
+        self._context = context
+
+    async def handle(
+        self,
+        tx: Connection,
+        partition: int,  # noqa: ARG002 - an echo's command is found by its id
+        records: Sequence[Record],
+    ) -> Sequence[Outgoing]:
+        heard = {each.origin.command: each for each in intake.heard(records)}
+        if not heard:
+            return []
+        context = self._context()
+        told: list[Outgoing] = []
+        noted: list[order.Transition] = []
+        for row in await repository.echoed(tx, sorted({each.conversation for each in heard.values()}), list(heard)):
+            echo = heard[row.command.id]
+            transition = order.hear(row, echo.mid, echo.origin.part, context)
+            if transition is not None and echo.conversation == row.command.conversation:
+                noted.append(transition)
+                told += [Outgoing(CONVERSATIONS, report, row.traceparent) for report in transition.reports]
+        if noted:
+            await repository.note_echoes(tx, [transition.row for transition in noted])
+            self._sending.wake()
+        return told

@@ -1,0 +1,250 @@
+"""The tables `outgoing` and `lane`. A lane is always locked before rows of its conversation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from fb_handover.intake import Batch
+from fb_handover.order import Met, Transition
+from fb_handover.outgoing import QueuedCommand, Row, State, Step
+from runtime.outbox import enqueue
+from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements, transaction
+from runtime.records import Outgoing
+from schemas.base import ConversationId
+from schemas.commands import Command
+from schemas.topics import CONVERSATIONS
+
+_SQL: Final = statements("fb_handover")
+_COMMAND: Final[TypeAdapter[QueuedCommand]] = TypeAdapter(QueuedCommand)
+SWEEP_AT_ONCE: Final = 1000  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A conversation that this process has claimed, under a fence that nobody else ever gets."""
+
+    conversation: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`stored`: what became of the row; None: it had changed meanwhile. `following`: the command to go on with, if any."""
+
+    following: Row | None
+    stored: Transition | None = None
+
+
+class LaneLost(Exception):
+    """Another process has claimed the conversation since: nothing was written."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(f"{lane.conversation} is no longer claimed under fence {lane.fence}")
+        self.conversation = lane.conversation
+        self.fence = lane.fence
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A command that a Silence closed. `said`: its message had left, its thread control had not."""
+
+    command: Command
+    said: bool
+    traceparent: str | None
+
+
+async def store(tx: Connection, partition: int, batch: Batch) -> list[Silenced]:
+    """Appends a batch and applies its silences; returns what these closed."""
+    if not batch.conversations:
+        return []
+    await tx.execute(_SQL["open_lanes"], batch.conversations, partition)
+    closed = await _silence(tx, batch)
+    stored = await _append(tx, partition, batch)
+    return closed + [
+        Silenced(row.command, said=False, traceparent=row.traceparent)
+        for row in batch.rows
+        if row.state is State.SUPPRESSED and row.command.id in stored
+    ]
+
+
+async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:
+    if not batch.silences:
+        return []
+    rows = await tx.fetch(_SQL["silence"], list(batch.silences), list(batch.silences.values()))
+    await tx.execute(_SQL["wake_lanes"], list(batch.silences))
+    return [
+        Silenced(_COMMAND.validate_json(row["body"]), said=row["state"] == State.DONE, traceparent=row["traceparent"])
+        for row in sorted(rows, key=lambda row: row["position"])
+        if not State(row["state"]).is_open
+    ]
+
+
+async def _append(tx: Connection, partition: int, batch: Batch) -> set[str]:
+    commands = [row.command for row in batch.rows]
+    stored = await tx.fetch(
+        _SQL["store"],
+        [command.conversation for command in commands],
+        partition,
+        [ConversationId.parse(command.conversation).account for command in commands],
+        [command.id for command in commands],
+        [command.epoch for command in commands],
+        [command.type for command in commands],
+        [command.model_dump_json(exclude_none=True) for command in commands],
+        [row.traceparent for row in batch.rows],
+        [row.state for row in batch.rows],
+        [row.step for row in batch.rows],
+    )
+    return {row["command"] for row in stored}
+
+
+async def echoed(tx: Connection, conversations: Sequence[str], commands: Sequence[str]) -> list[Row]:
+    """The rows of these commands that an echo can still tell something about, locked with their conversations."""
+    await tx.execute(_SQL["lock_lanes"], conversations)
+    return [_row(row) for row in await tx.fetch(_SQL["echoed"], commands)]
+
+
+async def note_echoes(tx: Connection, rows: Sequence[Row]) -> None:
+    """Stores message id and state, and lets conversations that wait for an echo go on."""
+    await tx.execute(
+        _SQL["note_mid"],
+        [row.position for row in rows],
+        [row.mid for row in rows],
+        [row.state for row in rows],
+    )
+    await tx.execute(_SQL["wake_lanes"], [row.command.conversation for row in rows])
+
+
+class Outbound:
+    """What the sender does with the tables. `owner` is this process's name in claims that last `lease` seconds."""
+
+    def __init__(self, pool: Pool, *, owner: str, lease: float) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._lease = lease
+
+    async def claim(self, partitions: Sequence[int], most: int) -> list[Lane]:
+        """Conversations that are due, now ours."""
+        rows = await self._fetch("claim", partitions, most, self._owner, self._lease)
+        return [Lane(row["conversation"], row["fence"]) for row in rows]
+
+    async def next_due(self, partitions: Sequence[int]) -> float | None:
+        """Seconds until a conversation is due; None: none is open."""
+        rows = await self._fetch("next_due", partitions)
+        due: float | None = rows[0][0]
+        return due
+
+    async def oldest(self, partitions: Sequence[int]) -> dict[int, float]:
+        """Partition → age in seconds of its oldest open command; partitions without one are missing."""
+        return {row["partition"]: row["age"] for row in await self._fetch("oldest", partitions)}
+
+    async def head(self, lane: Lane) -> Row | None:
+        """The conversation's first open command. None: there is none, and the claim was given back."""
+        rows = await self._fetch("head", lane.conversation)
+        if rows:
+            return _row(rows[0])
+        async with transaction(self._pool) as tx:
+            await _hold(tx, lane)
+            return await _go_on(tx, lane)
+
+    async def begin(self, lane: Lane, row: Row) -> Row | None:
+        """The ledger entry before a request. None: the claim was lost, or a Silence came first; then nothing may be sent."""
+        rows = await self._fetch("begin", lane.conversation, lane.fence, row.position, self._lease)
+        if not rows:
+            return None
+        return replace(row, state=State.SENDING, attempts=rows[0]["attempts"], sending_for=0.0)
+
+    async def settle(
+        self, lane: Lane, before: Row, decide: Callable[[Met], Transition], *, traceparent: str | None
+    ) -> Settled:
+        """Stores what becomes of a row and what is told of it, in one transaction.
+
+        `decide` is given what the row met meanwhile. Where nothing follows, the claim was given back: the conversation
+        rests, or has nothing left. Raises `LaneLost`.
+        """
+        async with transaction(self._pool) as tx:
+            await _hold(tx, lane)
+            met = await tx.fetchrow(_SQL["met"], before.position)
+            if met is None or met["state"] != before.state:
+                return Settled(await _go_on(tx, lane))  # a Silence closed it
+            transition = decide(Met(silenced=met["silenced"], mid=met["mid"], part=met["part"]))
+            await _write(tx, transition)
+            await enqueue(tx, [Outgoing(CONVERSATIONS, report, traceparent) for report in transition.reports])
+            return Settled(await _next(tx, lane, transition), transition)
+
+    async def release(self, lane: Lane) -> None:
+        """Gives the claim back; the conversation is due at once."""
+        async with transaction(self._pool) as tx:
+            await tx.execute(_SQL["release"], lane.conversation, lane.fence, 0.0)
+
+    async def sweep(self, keep: float) -> int:
+        """Deletes some of the commands that were closed more than `keep` seconds ago; returns how many."""
+        async with transaction(self._pool) as tx:
+            return int((await tx.execute(_SQL["sweep"], keep, SWEEP_AT_ONCE)).rpartition(" ")[2])
+
+    async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(_SQL[statement], *arguments)
+            return rows
+
+
+async def _hold(tx: Connection, lane: Lane) -> None:
+    if await tx.fetchval(_SQL["hold_lane"], lane.conversation, lane.fence) is None:
+        raise LaneLost(lane)
+
+
+async def _next(tx: Connection, lane: Lane, transition: Transition) -> Row | None:
+    if not transition.row.state.is_open:
+        return await _go_on(tx, lane)
+    if transition.delay > 0:
+        await tx.execute(_SQL["release"], lane.conversation, lane.fence, transition.delay)
+        return None
+    return transition.row
+
+
+async def _go_on(tx: Connection, lane: Lane) -> Row | None:
+    """The next open command; without one the lane goes. The lane is locked, so that no command is stored in between."""
+    row = await tx.fetchrow(_SQL["head"], lane.conversation)
+    if row is not None:
+        return _row(row)
+    await tx.execute(_SQL["remove_lane"], lane.conversation, lane.fence)
+    return None
+
+
+async def _write(tx: Connection, transition: Transition) -> None:
+    row = transition.row
+    await tx.execute(
+        _SQL["settle"],
+        row.position,
+        row.state,
+        row.step,
+        row.part,
+        row.riding,
+        row.retaken,
+        row.unknowns,
+        row.attempts,
+        row.mid,
+        transition.reason,
+        transition.delay,
+    )
+
+
+def _row(record: asyncpg.Record) -> Row:
+    return Row(
+        position=record["position"],
+        command=_COMMAND.validate_json(record["body"]),
+        state=State(record["state"]),
+        step=Step(record["step"]),
+        part=record["part"],
+        riding=record["riding"],
+        retaken=record["retaken"],
+        unknowns=record["unknowns"],
+        attempts=record["attempts"],
+        mid=record["mid"],
+        age=record["age"],
+        sending_for=record["sending_for"],
+        silenced=record["silenced"],
+        traceparent=record["traceparent"],
+    )

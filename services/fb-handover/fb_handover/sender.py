@@ -1,0 +1,319 @@
+"""The sender: works off the conversations of the partitions that this process owns, many at once, each strictly in order."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from fb_handover import graph_body, metrics, order
+from fb_handover.answers import Accepted, Permanent, Verdict, control, owner
+from fb_handover.channels import Channels, Connected
+from fb_handover.graph import Graph
+from fb_handover.graph_body import GraphRequest, Origin
+from fb_handover.order import Context, Rules, Transition
+from fb_handover.outgoing import Row, State, Step
+from fb_handover.repository import Lane, LaneLost, Outbound
+from runtime import tracing
+from runtime.backoff import Rng, delays
+from runtime.errors import passes
+from runtime.health import Component
+from runtime.logs import bind, get_logger
+from schemas.base import ConversationId
+from schemas.commands import PassThread, SendMessage
+
+IDLE: Final = 1.0  # seconds between looks at the table when nothing calls
+SOON: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
+"""Seconds between looks after a call: it comes from inside the transaction whose commit makes the commands visible."""
+RETRY_FIRST: Final = 0.1  # seconds
+RETRY_CAP: Final = 3.0  # seconds
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`at_once`: conversations worked on at the same time. The rest in seconds; a request and its answer fit in `lease`."""
+
+    at_once: int
+    lease: float
+    request: float
+    read: float
+
+
+class Sender:
+    """`published` is called after each commit that stored reports."""
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        graph: Graph,
+        channels: Channels,
+        *,
+        rules: Rules,
+        limits: Limits,
+        component: Component,
+        published: Callable[[], None],
+        now: Callable[[], datetime],
+        rng: Rng,
+    ) -> None:
+        self._outbound = outbound
+        self._graph = graph
+        self._channels = channels
+        self._rules = rules
+        self._limits = limits
+        self._component = component
+        self._published = published
+        self._now = now
+        self._rng = rng
+        self._owned: set[int] = set()
+        self._turn = 0
+        self._work: set[asyncio.Task[None]] = set()
+        self._called = asyncio.Event()
+        self._soon: deque[float] = deque()
+        self._stopping = False
+        component.expects_progress(lambda: bool(self._work))
+
+    # What the handlers tell
+
+    def own(self, partition: int) -> None:
+        self._owned.add(partition)
+        self.wake()
+
+    def disown(self, partition: int) -> None:
+        """What is being sent for it is finished; the table keeps the next owner from sending it too."""
+        self._owned.discard(partition)
+
+    def wake(self) -> None:
+        self._soon = deque(SOON)
+        self._called.set()
+
+    @property
+    def owned(self) -> Sequence[int]:
+        return sorted(self._owned)
+
+    def context(self) -> Context:
+        return Context(self._rules, self._rng, self._now())
+
+    # The loop
+
+    async def run(self) -> None:
+        """Until cancelled; what is being sent goes on until `drain`."""
+        waits = delays(RETRY_FIRST, RETRY_CAP, self._rng)
+        while True:
+            try:
+                pause = await self._take_up()
+                self._component.ok(f"{len(self._owned)} partitions")
+            except Exception as error:
+                if not passes(error):
+                    raise
+                self._component.failing(f"{type(error).__name__}: {error}")
+                log.warning("cannot look for commands, trying again", error=f"{type(error).__name__}: {error}")
+                pause = next(waits)
+            else:
+                waits = delays(RETRY_FIRST, RETRY_CAP, self._rng)
+            await self._rest(pause)
+
+    async def drain(self, seconds: float) -> None:
+        """Takes up nothing more and waits for the requests under way. What is late is left with its outcome unknown."""
+        self._stopping = True
+        if self._work:
+            _, late = await asyncio.wait(self._work, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _take_up(self) -> float:
+        """Starts work on what is due; returns the seconds until the next look."""
+        free = self._limits.at_once - len(self._work)
+        if free <= 0 or not self._owned or self._stopping:
+            return IDLE
+        partitions = self._partitions()
+        lanes = await self._outbound.claim(partitions, free)
+        for lane in lanes:
+            self._start(lane)
+        if lanes:
+            return 0.0
+        due = await self._outbound.next_due(partitions)
+        return IDLE if due is None else min(max(due, 0.001), IDLE)
+
+    def _partitions(self) -> list[int]:
+        """Another one first each time: where there is more than can be taken up, none is left behind."""
+        owned = sorted(self._owned)
+        self._turn = (self._turn + 1) % len(owned)
+        return owned[self._turn :] + owned[: self._turn]
+
+    async def _rest(self, pause: float) -> None:
+        if self._soon:
+            pause = min(pause, self._soon.popleft())
+        try:
+            async with asyncio.timeout(pause):
+                await self._called.wait()
+        except TimeoutError:
+            return
+        self._called.clear()
+
+    def _start(self, lane: Lane) -> None:
+        task = asyncio.create_task(self._work_off(lane))
+        self._work.add(task)
+        task.add_done_callback(self._ended)
+        metrics.IN_FLIGHT.set(len(self._work))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        full = len(self._work) >= self._limits.at_once
+        self._work.discard(task)
+        metrics.IN_FLIGHT.set(len(self._work))
+        self._component.progress()
+        if full:
+            self._called.set()
+
+    # One conversation
+
+    async def _work_off(self, lane: Lane) -> None:
+        """Command after command, until the conversation rests or has none left."""
+        with bind(conversation=lane.conversation):
+            try:
+                row = await self._outbound.head(lane)
+                while row is not None:
+                    if self._stopping:
+                        await self._outbound.release(lane)
+                        return
+                    row = await self._advance(lane, row)
+            except LaneLost:
+                log.warning("another process has this conversation now")
+            except Exception as error:  # the claim runs out, and the conversation is taken up again
+                if passes(error):
+                    log.warning("conversation put off", error=f"{type(error).__name__}: {error}")
+                else:
+                    log.exception("conversation failed, trying again")
+
+    async def _advance(self, lane: Lane, row: Row) -> Row | None:
+        with tracing.span(f"messenger {row.step}", row.traceparent), bind(command=row.command.id):
+            page = ConversationId.parse(row.command.conversation).account
+            connected = self._channels.connected(page)
+            decision = order.decide(row, self.context(), connected=connected is not None)
+            if isinstance(decision, Transition):
+                return await self._settle(lane, row, decision)
+            if connected is None:  # pragma: no cover - decide does not act then
+                raise AssertionError(page)
+            if row.step is Step.TYPING:
+                return await self._type(lane, row, connected)
+            return await self._request(lane, row, connected)
+
+    async def _type(self, lane: Lane, row: Row, connected: Connected) -> Row | None:
+        """Best effort: whether Facebook showed it does not matter."""
+        began = time.monotonic()
+        conversation = ConversationId.parse(row.command.conversation)
+        await self._ask(Step.TYPING, graph_body.typing(conversation), connected, self._limits.read)
+        return await self._settle(lane, row, order.after_typing(row, shown_for=time.monotonic() - began))
+
+    async def _request(self, lane: Lane, row: Row, connected: Connected) -> Row | None:
+        asked_at = time.monotonic()
+        begun = await self._outbound.begin(lane, row)
+        if begun is None:
+            return await self._outbound.head(lane)
+        if time.monotonic() - asked_at > self._limits.lease - self._limits.request:
+            # This process stood still: by the time of an answer somebody else may have the conversation.
+            return await self._settle(lane, begun, order.not_begun(begun))
+        verdict = await self._perform(begun, connected)
+        context = self.context()
+        return await self._settle(lane, begun, order.after(begun, verdict, context, connected.channel))
+
+    async def _perform(self, row: Row, connected: Connected) -> Verdict:
+        conversation = ConversationId.parse(row.command.conversation)
+        match row.step:
+            case Step.SEND | Step.TYPING:
+                return await self._ask(row.step, _message(row, connected), connected)
+            case Step.PASS:
+                request = graph_body.pass_thread(conversation, _pass_target(row, connected))
+                return control(await self._ask(row.step, request, connected))
+            case Step.TAKE:
+                return await self._take(conversation, connected)
+            case Step.READ_OWNER:
+                request = graph_body.thread_owner(conversation)
+                return await self._ask(row.step, request, connected, self._limits.read)
+            case Step.READ_PROFILE:
+                return await self._ask(row.step, graph_body.profile(conversation), connected, self._limits.read)
+
+    async def _take(self, conversation: ConversationId, connected: Connected) -> Verdict:
+        """A refusal is none where we have the thread already."""
+        verdict = control(await self._ask(Step.TAKE, graph_body.take_thread(conversation), connected))
+        if isinstance(verdict, Permanent) and not verdict.dead_token:
+            request = graph_body.thread_owner(conversation)
+            holder = owner(await self._ask(Step.READ_OWNER, request, connected, self._limits.read))
+            if holder.known and holder.app_id == connected.channel.app_id:
+                return Accepted({})
+        return verdict
+
+    async def _ask(
+        self, step: Step, request: GraphRequest, connected: Connected, within: float | None = None
+    ) -> Verdict:
+        began = time.monotonic()
+        verdict = await self._graph.ask(request, connected.credentials, within=within)
+        metrics.REQUEST_SECONDS.labels(step).observe(time.monotonic() - began)
+        metrics.REQUESTS.labels(step, type(verdict).__name__.lower()).inc()
+        if isinstance(verdict, Permanent) and verdict.dead_token:
+            metrics.DEAD_TOKENS.labels(connected.channel.page_id).inc()
+            log.error("Facebook refuses the page's token", page=connected.channel.page_id)
+        return verdict
+
+    async def _settle(self, lane: Lane, before: Row, transition: Transition) -> Row | None:
+        """Stored while the claim lasts, also over a short absence of the database: Facebook's answer comes only once."""
+        until = time.monotonic() + self._limits.lease - self._limits.request
+        for wait in delays(RETRY_FIRST, RETRY_CAP, self._rng):
+            try:
+                settled = await self._outbound.settle(
+                    lane,
+                    before,
+                    lambda met: order.meet(transition, met, self.context()),
+                    traceparent=tracing.current(),
+                )
+            except Exception as error:
+                if not passes(error) or time.monotonic() + wait > until:
+                    raise
+                await asyncio.sleep(wait)
+            else:
+                self._component.progress()
+                if settled.stored is not None:
+                    self._tell(before, settled.stored)
+                return settled.following
+        raise AssertionError("delays end")  # pragma: no cover
+
+    def _tell(self, before: Row, stored: Transition) -> None:
+        row = stored.row
+        if stored.reports:
+            self._published()
+        if not row.state.is_open:
+            metrics.CLOSED.labels(row.command.type, row.state).inc()
+            log.info("closed", state=row.state, attempts=row.attempts, mid=row.mid, reason=stored.reason)
+        elif stored.reason:
+            log.warning("put off", step=row.step, reason=stored.reason, attempts=row.attempts, seconds=stored.delay)
+        if before.step is Step.SEND and before.state is State.SENDING:
+            settled = "echo" if before.mid is not None else _settlement(before, row)
+            if settled is not None:
+                metrics.UNKNOWN.labels(settled).inc()
+
+
+def _settlement(before: Row, after: Row) -> str | None:
+    """How an unknown outcome ended where no echo told; None: it was none, or still is one."""
+    if after.state is State.UNCERTAIN:
+        return "uncertain"
+    return "again" if after.unknowns > before.unknowns else None
+
+
+def _message(row: Row, connected: Connected) -> GraphRequest:
+    command = row.command
+    if not isinstance(command, SendMessage):
+        raise TypeError(command.type)
+    return graph_body.send(
+        ConversationId.parse(command.conversation),
+        graph_body.parts(command.message)[row.part],
+        Origin(command.id, row.part),
+        pass_to=connected.channel.page_inbox_app if order.rides(row) else None,
+    )
+
+
+def _pass_target(row: Row, connected: Connected) -> str:
+    return row.command.target if isinstance(row.command, PassThread) else connected.channel.page_inbox_app

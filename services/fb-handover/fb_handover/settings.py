@@ -1,0 +1,54 @@
+"""Settings of this service, by environment variables with the prefix CONVOBOSS_."""
+
+from typing import Final
+
+from pydantic import Field
+
+from fb_handover.order import Rules
+from runtime.settings import ServiceSettings
+
+LEASE_MARGIN: Final = 5.0  # seconds: a request begins at most so long after its ledger row and ends before the claim
+
+
+class Settings(ServiceSettings):
+    http_port: int = Field(8086, ge=0, le=65535, description="Port of `/healthz`, `/readyz` and `/metrics`.")
+    graph_url: str = Field(
+        "https://graph.facebook.com/v26.0",
+        pattern=r"^https?://[^\s?#]+$",
+        description="The Graph API with its version; Facebook in a box locally.",
+    )
+    graph_timeout: float = Field(10.0, gt=0.0, le=60.0, description="Seconds that Facebook may take for one request.")
+    graph_read_timeout: float = Field(
+        2.0, gt=0.0, le=30.0, description="Seconds that Facebook may take to tell a thread's owner or a profile."
+    )
+    sends_at_once: int = Field(
+        64, ge=1, le=1024, description="Most requests to Facebook at the same time, each for another conversation."
+    )
+    echo_wait: float = Field(
+        30.0, gt=0.0, le=600.0, description="Seconds that a message of unknown outcome waits for its echo."
+    )
+    retry_first: float = Field(1.0, gt=0.0, le=60.0, description="Seconds, bound of the first retry's wait.")
+    retry_cap: float = Field(60.0, gt=0.0, le=3600.0, description="Seconds, bound of every retry's wait.")
+    give_up_after: float = Field(
+        24 * 3600.0,
+        gt=0.0,
+        le=7 * 24 * 3600.0,
+        description="Seconds after which a command that Facebook keeps putting off is reported as refused.",
+    )
+    keep_closed: float = Field(
+        7 * 24 * 3600.0, ge=3600.0, le=90 * 24 * 3600.0, description="Seconds that closed commands are kept."
+    )
+
+    @property
+    def lease(self) -> float:
+        """Seconds that a claim on a conversation lasts: longer than a request can take."""
+        return self.graph_timeout + 2 * LEASE_MARGIN
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(
+            echo_wait=self.echo_wait,
+            give_up_after=self.give_up_after,
+            first_delay=self.retry_first,
+            longest_delay=self.retry_cap,
+        )
