@@ -22,10 +22,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from infra.backends import Broker, ContainerKafka, ContainerPostgres, make_kafka, make_postgres
-from infra.topics import delete_topics
 from local.postgres import Postgres
 from local.servers import Kafka
+
+from infra.backends import Broker, ContainerKafka, ContainerPostgres, make_kafka, make_postgres
+from infra.topics import delete_topics
 
 FERNET_KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="  # 32 bytes: "tests-only-tests-only-tests-only"
 
@@ -73,7 +74,9 @@ def kafka(_loop: asyncio.AbstractEventLoop, _kafka: Kafka | ContainerKafka) -> I
 
 
 @pytest.fixture
-def postgres(_loop: asyncio.AbstractEventLoop, _postgres: Postgres | ContainerPostgres) -> Iterator[Postgres | ContainerPostgres]:
+def postgres(
+    _loop: asyncio.AbstractEventLoop, _postgres: Postgres | ContainerPostgres
+) -> Iterator[Postgres | ContainerPostgres]:
     yield _postgres
     _loop.run_until_complete(_revive(_postgres))
 

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=SETTINGS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | demo | reset | lock-jars")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start everything and stay")
     run.add_argument("--channel", type=Path, help="a Messenger channel to import (YAML; the README shows one)")
     run.add_argument("--data", type=Path, default=paths.data(), help="the data folder (default: %(default)s)")
@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", type=Path, default=paths.ROOT / "build" / "demo", help="default: %(default)s")
     reset = commands.add_parser("reset", help="wipe the data folder")
     reset.add_argument("--data", type=Path, default=paths.data(), help="default: %(default)s")
+    docs = commands.add_parser("docs", help="write the generated pages of docs/ anew (make docs)")
+    docs.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a page is not current")
     commands.add_parser("lock-jars", help="write Kafka's jars and their hashes anew (for maintainers)")
     return parser
 
@@ -66,6 +68,8 @@ async def _command(arguments: argparse.Namespace) -> int:
                 return await stack.demo(stack.Options(arguments.data, report, stay=False))
             case "reset":
                 return await stack.reset(arguments.data)
+            case "docs":
+                return _docs(check=arguments.check)
             case _:
                 from local import jars
 
@@ -74,3 +78,13 @@ async def _command(arguments: argparse.Namespace) -> int:
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+
+
+def _docs(*, check: bool) -> int:
+    from local import docs
+
+    if check:
+        docs.check()
+    else:
+        print("\n".join(f"wrote {file}" for file in docs.write()) or "Every generated page was current.")
+    return 0
