@@ -149,7 +149,7 @@ class CompactedReader:
             event = envelope.decode(self._topic, value, headers)
         except envelope.BadRecord as error:
             metrics.SKIPPED.labels("", self._topic).inc()
-            log.error("a record cannot be read", topic=self._topic, key=name, error=str(error))
+            log.error("a record cannot be read", topic=self._topic, key=name, error=str(error))  # noqa: TRY400 - no fault of ours
         else:
             self._apply(name, event)
 
