@@ -1,0 +1,3 @@
+from facebook.main import main
+
+main()

@@ -1,0 +1,20 @@
+"""The box's time: the real one, moved forward on demand, so that 24 hours need not be waited for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+
+@dataclass
+class Clock:
+    ahead: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def advance(self, by: timedelta) -> None:
+        self.ahead += by
+
+
+def milliseconds(at: datetime) -> int:
+    """A webhook's timestamp: milliseconds since 1970."""
+    return round(at.timestamp() * 1000)

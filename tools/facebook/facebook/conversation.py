@@ -1,0 +1,161 @@
+"""A conversation between a customer and a page: what was said, who holds it, in which folder staff see it."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from facebook.limits import (
+    Button,
+    ButtonTemplate,
+    GenericTemplate,
+    Message,
+    TemplateAttachment,
+    UrlButton,
+)
+from facebook.record import Choice
+from facebook.thread import PAGE_INBOX, Routing, Thread, channel_of, owner_at
+
+STANDARD_WINDOW = timedelta(hours=24)
+HUMAN_AGENT_WINDOW = timedelta(days=7)
+LINES = 1000  # of one conversation that are kept
+TYPING_SHOWN = timedelta(seconds=20)
+
+Folder = Literal["main", "done"]
+Side = Literal["customer", "app", "inbox", "notice"]
+
+
+class Line(BaseModel):
+    """A line of the transcript. `app_id`: who said it, for the sides app and inbox."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    at: datetime
+    side: Side
+    mid: str | None = None
+    app_id: str | None = None
+    text: str | None = None
+    payload: str | None = None
+    attachment_type: str | None = None
+    attachment_url: str | None = None
+    quick_replies: tuple[Choice, ...] = ()
+    buttons: tuple[Choice, ...] = ()
+    metadata: str | None = None
+
+
+@dataclass
+class Conversation:
+    page_id: str
+    psid: str
+    thread: Thread = field(default_factory=Thread)
+    lines: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES))
+    last_customer_at: datetime | None = None
+    typing_at: datetime | None = None
+
+    def say(self, line: Line) -> None:
+        self.lines.append(line)
+        self.typing_at = None
+
+    def offered(self) -> tuple[Choice, ...]:
+        """The quick replies the customer sees: those of the last message, if it has some."""
+        for line in reversed(self.lines):
+            if line.side != "notice":
+                return line.quick_replies
+        return ()
+
+    def sender_of(self, payload: str) -> str | None:
+        """The app whose button carries `payload`, the latest one first."""
+        for line in reversed(self.lines):
+            if any(button.payload == payload for button in line.buttons):
+                return line.app_id
+        return None
+
+    def window_open(self, now: datetime, lasting: timedelta = STANDARD_WINDOW) -> bool:
+        return self.last_customer_at is not None and now < self.last_customer_at + lasting
+
+    def folder(self, routing: Routing, now: datetime) -> Folder:
+        """Main while the inbox is spoken to; where it is not connected everything is in Main."""
+        if PAGE_INBOX not in routing.connected:
+            return "main"
+        return "main" if channel_of(self.thread, routing, PAGE_INBOX, now) == "messaging" else "done"
+
+    def view(self, routing: Routing, now: datetime, name: str) -> "ConversationView":
+        owner = owner_at(self.thread, routing, now)
+        return ConversationView(
+            page_id=self.page_id,
+            psid=self.psid,
+            name=name,
+            owner=owner,
+            expires_at=self.thread.expires_at if owner else None,
+            folder=self.folder(routing, now),
+            window_open=self.window_open(now),
+            last_customer_at=self.last_customer_at,
+            typing=self.typing_at is not None and now < self.typing_at + TYPING_SHOWN,
+            quick_replies=self.offered(),
+            last=self.lines[-1] if self.lines else None,
+        )
+
+
+class ConversationView(BaseModel):
+    """A conversation in a list. `owner` None: idle."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    page_id: str
+    psid: str
+    name: str
+    owner: str | None
+    expires_at: datetime | None
+    folder: Folder
+    window_open: bool
+    last_customer_at: datetime | None
+    typing: bool
+    quick_replies: tuple[Choice, ...]
+    last: Line | None
+
+
+def offered_quick_replies(message: Message) -> tuple[Choice, ...]:
+    """The quick replies as the customer sees them; those that ask for an e-mail or a number have no title."""
+    return tuple(
+        Choice(title=reply.title or reply.content_type, payload=reply.payload or "") for reply in message.quick_replies
+    )
+
+
+def offered_buttons(message: Message) -> tuple[Choice, ...]:
+    if not isinstance(message.attachment, TemplateAttachment):
+        return ()
+    template = message.attachment.payload
+    if isinstance(template, ButtonTemplate):
+        return tuple(_button(button) for button in template.buttons)
+    return tuple(_button(button) for element in template.elements for button in element.buttons)
+
+
+def shown_text(message: Message) -> str | None:
+    if not isinstance(message.attachment, TemplateAttachment):
+        return message.text
+    template = message.attachment.payload
+    if isinstance(template, GenericTemplate):
+        return "\n".join(_element_text(element.title, element.subtitle) for element in template.elements)
+    return template.text
+
+
+def media(message: Message) -> tuple[str | None, str | None]:
+    """Type and address of what the message carries besides text."""
+    attachment = message.attachment
+    if attachment is None:
+        return None, None
+    if isinstance(attachment, TemplateAttachment):
+        return attachment.payload.template_type, None
+    return attachment.type, attachment.payload.url
+
+
+def _button(button: Button) -> Choice:
+    if isinstance(button, UrlButton):
+        return Choice(title=button.title, url=button.url)
+    return Choice(title=button.title, payload=button.payload)
+
+
+def _element_text(title: str, subtitle: str | None) -> str:
+    return title if subtitle is None else f"{title}\n{subtitle}"
