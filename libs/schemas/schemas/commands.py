@@ -1,9 +1,8 @@
 """Topic `messenger.commands`: what has to happen at Facebook, in this order."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.base import ConversationEvent
 from schemas.messages import OutMessage, Person, Speaker
@@ -24,7 +23,7 @@ class SendMessage(Command):
 
     type: Literal["message.send.v1"] = "message.send.v1"
     seq: int
-    at: datetime
+    at: AwareDatetime
     speaker: Literal[Speaker.BOT, Speaker.OPERATOR]
     operator: Person | None = None
     episode: str | None = None

@@ -1,9 +1,8 @@
 """Topic `conversations`, the log: everything that happened in a conversation, in the order that decides."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.base import ConversationEvent, Document
 from schemas.handover import MAX_RETURN, MIN_RETURN, RequestedBy
@@ -148,7 +147,7 @@ class OperatorSetsExpiry(OperatorCommand):
 
     type: Literal["operator.sets_expiry.v1"] = "operator.sets_expiry.v1"
     expiry: Expiry | None = None
-    deadline: datetime | None = None
+    deadline: AwareDatetime | None = None
 
 
 class OperatorHandsBack(OperatorCommand):
@@ -236,7 +235,7 @@ class SessionExpired(ConversationEvent):
 
     type: Literal["session.expired.v1"] = "session.expired.v1"
     epoch: int
-    deadline: datetime
+    deadline: AwareDatetime
 
 
 class TurnOverdue(ConversationEvent):

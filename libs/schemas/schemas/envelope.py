@@ -84,11 +84,11 @@ def decode(topic: str, value: bytes | None, headers: Headers) -> BaseEvent:
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """The last header of that name, None when there is none or it is not UTF-8."""
+    """The last header of that name, None when there is none, or it is empty, null (Kafka has such) or not UTF-8."""
     for key, value in reversed(headers):
         if key == name:
             try:
-                return value.decode()
+                return value.decode() if value else None
             except UnicodeDecodeError:
                 return None
     return None

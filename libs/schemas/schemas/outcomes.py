@@ -1,9 +1,8 @@
 """Topic `outcomes`: every visible outcome of a decision, for the transcript, e-mails and whoever integrates."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.base import ConversationEvent
 from schemas.conversations import Notice
@@ -20,7 +19,7 @@ class Outcome(ConversationEvent):
     epoch: int
     episode: str | None = None
     seq: int
-    at: datetime
+    at: AwareDatetime
     cause_id: str
     """The id of the event in the log that led to this; for an operator's command, the command's id."""
 
@@ -52,7 +51,7 @@ class EpisodeOutcome(Outcome):
     attended: bool
     venue: Venue
     holder: Person | None = None
-    deadline: datetime | None = None
+    deadline: AwareDatetime | None = None
 
 
 class TakeoverStarted(EpisodeOutcome):
@@ -126,7 +125,7 @@ class CommandRefused(Outcome):
     reason: str
     owner: Literal["bot", "human"]
     holder: Person | None = None
-    since: datetime | None = None
+    since: AwareDatetime | None = None
     newer: tuple[Said, ...] = ()
 
 
