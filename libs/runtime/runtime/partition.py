@@ -428,13 +428,11 @@ class Partition:
             self._publishing = None
 
     async def _publish_leftovers(self, owned: Ownership) -> None:
-        after = 0
-        while rows := await repository.leftovers(self._wiring.pool, owned, after):
+        while rows := await repository.leftovers(self._wiring.pool, owned, self._published):
             for row in rows:
                 await self._publish(_Committed(row.id, row.packed))
                 metrics.OUTBOX_REPLAYED.labels(self._wiring.group, self.topic).inc()
-            after = rows[-1].id
-        if after:
+        if self._cleared < self._published:
             await self._clear(owned)
 
     async def _clear(self, owned: Ownership) -> None:

@@ -28,6 +28,8 @@ class Proxy:
                     break
                 if verdict == "cut after":
                     answers.cancel()  # the answer never arrives
+                    with suppress(asyncio.CancelledError):
+                        await answers
                 server_writer.write(data)
                 await server_writer.drain()
                 if verdict == "cut after":

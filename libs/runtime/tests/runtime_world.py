@@ -11,6 +11,7 @@ from typing import Literal
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
+
 from runtime import letters
 from runtime.consumer import BaseHandler, OrderedConsumer
 from runtime.health import Health
@@ -189,9 +190,7 @@ class World:
 
     async def say(self, *texts: str, who: str = "mia", prefix: str = "") -> None:
         """Publishes one event a text; the id is the text, unless `prefix`."""
-        await self.publisher.publish(
-            [Outgoing(self.names.said, self.say_event(text, who, prefix)) for text in texts]
-        )
+        await self.publisher.publish([Outgoing(self.names.said, self.say_event(text, who, prefix)) for text in texts])
 
     async def texts(self, who: str = "mia") -> list[str]:
         found = await self.pool.fetchval("SELECT texts FROM heard WHERE who = $1", who)

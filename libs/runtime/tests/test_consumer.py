@@ -6,11 +6,12 @@ import base64
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from runtime_world import PARTITIONS, Counter, Heard, until
+
 from runtime.consumer import Later, NotOwned
 from runtime.errors import WrongPartitions
 from runtime.partitions import partition_of
 from runtime.records import Outgoing
-from runtime_world import PARTITIONS, Counter, Heard, until
 from schemas import envelope
 
 pytestmark = pytest.mark.infra
@@ -240,7 +241,9 @@ async def test_answer_that_is_too_large_is_the_fault_of_its_event_alone(world):
     assert letter.error.startswith("RecordTooLarge")
 
 
-@pytest.mark.parametrize("error", [Later("away"), OSError("unreachable"), TimeoutError()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "error", [Later("away"), OSError("unreachable"), TimeoutError()], ids=lambda e: type(e).__name__
+)
 async def test_batch_comes_again_when_what_it_needs_was_away(world, error):
     failures = [error, error]
 
@@ -321,7 +324,9 @@ async def test_job_that_raises_tells_its_caller_and_leaves_the_partition_working
 async def test_topic_with_another_number_of_partitions_is_refused_at_start(world):
     settings = world.settings.model_copy(update={"partitions": PARTITIONS + 1})
     consumer = world.make_consumer(settings=settings)
-    with pytest.raises(WrongPartitions, match=f"has {PARTITIONS} partitions, but this process expects {PARTITIONS + 1}"):
+    with pytest.raises(
+        WrongPartitions, match=f"has {PARTITIONS} partitions, but this process expects {PARTITIONS + 1}"
+    ):
         await asyncio.wait_for(consumer.run(), 30)
 
 
