@@ -3,5 +3,17 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 pytest_plugins = ["infra.plugin"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of a fresh clone download everything anew: they run only when they are asked for by their mark."""
+    if "clone" in (config.option.markexpr or ""):
+        return
+    held_back = [item for item in items if item.get_closest_marker("clone")]
+    if held_back:
+        config.hook.pytest_deselected(items=held_back)
+        items[:] = [item for item in items if item not in held_back]

@@ -22,11 +22,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from local.postgres import Postgres
-from local.servers import Kafka
 
 from infra.backends import Broker, ContainerKafka, ContainerPostgres, make_kafka, make_postgres
 from infra.topics import delete_topics
+from local.postgres import Postgres
+from local.servers import Kafka
 
 FERNET_KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="  # 32 bytes: "tests-only-tests-only-tests-only"
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from aiokafka.admin import AIOKafkaAdminClient
+
 from local.kafka import READY_TOPIC
 
 DELETED = 10.0  # seconds; a deletion takes some tens of milliseconds

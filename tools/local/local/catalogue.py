@@ -1,7 +1,6 @@
 """What the local stack consists of: every process, its port, and what it stands in for."""
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 KAFKA: Final = "Kafka"
@@ -13,6 +12,7 @@ REAL_KAFKA: Final = "CONVOBOSS_KAFKA_BOOTSTRAP"
 REAL_POSTGRES: Final = "CONVOBOSS_DATABASE_URL"
 REAL_GRAPH: Final = "CONVOBOSS_GRAPH_URL"
 REAL_SMTP: Final = "CONVOBOSS_SMTP_URL"
+REAL: Final = (REAL_KAFKA, REAL_POSTGRES, REAL_GRAPH, REAL_SMTP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,3 @@ NOTIFIER = Program("notifier", "notifier", 8087, "e-mails operators")
 
 PROGRAMS: Final = (MAIL, FACEBOOK, INGRESS, CONSOLE, TAKEOVER, FLOW_ENGINE, FB_HANDOVER, NOTIFIER)
 SMTP_PORT: Final = 8025
-
-DOES: Final = MappingProxyType(
-    {
-        KAFKA: "the log (Apache Kafka)",
-        POSTGRES: "state (PostgreSQL)",
-        **{program.name: program.does for program in PROGRAMS},
-    }
-)

@@ -56,7 +56,10 @@ log.cleaner.dedupe.buffer.size=16777216
 
 
 class Kafka(process.Owner):
-    """One broker on one data folder. `start` returns when a record was produced and acknowledged."""
+    """One broker on one data folder. `start` returns when a record was produced and acknowledged.
+
+    A given port is one that the caller reserved; without, one is found.
+    """
 
     name = "Kafka"
     waits_for = "a first acknowledged record"
@@ -74,7 +77,7 @@ class Kafka(process.Owner):
         self.log = log or folder / "kafka.log"
         self._java = use_java
         self._say = say
-        self.port = ports.reserve(port)
+        self.port = ports.reserve() if port is None else port
         self._controller = ports.reserve()
         self._archive: ClassArchive | None = None
 

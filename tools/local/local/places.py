@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local import catalogue, paths
 from local.credentials import Credentials
@@ -24,7 +24,7 @@ class Places:
     facebook: str | None
     mail: str | None
     kafka: str
-    database: str
+    database: str = field(repr=False)  # a real one's URL may hold a password
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,13 @@ class Plan:
     """Which stand-ins run, and on which ports: decided once, before anything starts."""
 
     kafka: str
-    database: str
+    database: str = field(repr=False)
     graph: str
-    smtp: str
+    smtp: str = field(repr=False)
     public: str
     programs: tuple[catalogue.Program, ...]
-    ports: Mapping[str, int]  # of programs, and "smtp"
+    ports: Mapping[str, int]  # of what runs here, and "smtp"
+    connected: frozenset[str]  # the settings that name the real world
 
     def places(self) -> Places:
         return Places(

@@ -33,6 +33,7 @@ def plan(
         public=environ.get("CONVOBOSS_PUBLIC_URL") or local(catalogue.CONSOLE.name, "http://127.0.0.1:{}"),
         programs=chosen,
         ports=taken,
+        connected=frozenset(name for name in catalogue.REAL if environ.get(name)),
     )
 
 

@@ -34,7 +34,10 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class Postgres(DatabaseServer, process.Owner):
-    """One server on one data folder. Durable unless asked otherwise: fsync is off only in quick tests."""
+    """One server on one data folder. Durable unless asked otherwise: fsync is off only in quick tests.
+
+    A given port is one that the caller reserved; without, one is found.
+    """
 
     name = "PostgreSQL"
     waits_for = "a first answered query"
@@ -53,7 +56,7 @@ class Postgres(DatabaseServer, process.Owner):
         self._durable = durable
         self._say = say
         self.log = log or folder / "postgres.log"
-        self.port = ports.reserve(port)
+        self.port = ports.reserve() if port is None else port
 
     async def start(self, *, within: float = START) -> None:
         """Returns when a query was answered. Also after `kill` or `stop`; fine when it runs. Raises StartFailed, PortTaken."""

@@ -44,6 +44,12 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._popen.send_signal(number)
 
+    def kill(self) -> None:
+        """SIGKILL, also to what it started itself: the kernel tells only the child of its parent's death."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     async def wait(self) -> int:
         if (code := self.returncode) is not None:
             return code
@@ -60,11 +66,8 @@ class Child:
             self.send(number)
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(self.wait(), seconds)
-        self.send(signal.SIGKILL)
+        self.kill()
         return await self.wait()
-
-    def kill(self) -> None:
-        self.send(signal.SIGKILL)
 
     def tail(self, lines: int = 12) -> str:
         return tail(self.log, lines)

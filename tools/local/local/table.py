@@ -15,12 +15,8 @@ def table(plan: Plan, credentials: Credentials, logs: Path) -> str:
     others = [program for program in plan.programs if program not in FIRST]
     rows = [(program.name, plan.address(program), _note(program, credentials)) for program in pages]
     rows += [(program.name, plan.address(program), program.does) for program in others]
-    rows += [
-        (catalogue.KAFKA, plan.kafka, "see every record: ./convoboss tail"),
-        (catalogue.POSTGRES, plan.database, "one schema for each service"),
-        ("logs", str(logs), "JSON lines, a file for each process"),
-    ]
-    rows += [(name, "not started", f"{real} is set: {value}") for name, real, value in _real_world(plan)]
+    rows += _servers(plan)
+    rows.append(("logs", str(logs), "JSON lines, a file for each process"))
     return render(rows)
 
 
@@ -36,7 +32,11 @@ def _note(program: catalogue.Program, credentials: Credentials) -> str:
     return program.does
 
 
-def _real_world(plan: Plan) -> list[tuple[str, str, str]]:
-    absent = [program for program in catalogue.PROGRAMS if program.stands_in_for and program not in plan.programs]
-    values = {catalogue.REAL_GRAPH: plan.graph, catalogue.REAL_SMTP: "(the address may hold a password)"}
-    return [(program.name, str(program.stands_in_for), values[str(program.stands_in_for)]) for program in absent]
+def _servers(plan: Plan) -> list[tuple[str, str, str]]:
+    """A real database or mail server is named by its setting only: its address may hold a password."""
+    local = [
+        (catalogue.REAL_KAFKA, catalogue.KAFKA, plan.kafka, "every record: ./convoboss tail"),
+        (catalogue.REAL_POSTGRES, catalogue.POSTGRES, plan.database, "a schema for each service"),
+    ]
+    rows = [(name, address, note) for real, name, address, note in local if real not in plan.connected]
+    return [*rows, *(("real", real, "is set: no stand-in runs here") for real in sorted(plan.connected))]

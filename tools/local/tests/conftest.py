@@ -30,7 +30,7 @@ class SmallStack:
     def __init__(self, folder: Path, port: int, **environment: str) -> None:
         self.output = folder.with_suffix(".out")
         with self.output.open("w") as out:
-            self.popen = subprocess.Popen(  # noqa: S603 - our own program
+            self.popen = subprocess.Popen(
                 [sys.executable, PROGRAMS / "small_stack.py", folder, str(port)],
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -13,7 +13,7 @@ HOLDER = "import sys; from pathlib import Path; from local import lock\nwith loc
 
 @pytest.fixture
 def holder(tmp_path):
-    child = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own code
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout.readline() == b"held\n"
     yield child
     child.kill()

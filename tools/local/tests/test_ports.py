@@ -32,7 +32,7 @@ def test_a_port_somebody_listens_on_is_not_taken(listener):
 
 def test_a_port_another_process_reserved_is_not_taken_although_nobody_listens_yet():
     code = "from local import ports; print(ports.reserve(), flush=True); import sys; sys.stdin.read()"
-    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own code
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     reserved = int(other.stdout.readline())
     mine = ports.reserve(reserved)
     assert mine != reserved

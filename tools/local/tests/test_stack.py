@@ -1,10 +1,15 @@
 """`make run` from outside: a process that starts others, and never leaves one behind."""
 
+import re
 import signal
 import socket
 
+import asyncpg
 import psutil
 import pytest
+from aiokafka import AIOKafkaProducer
+
+from local.kafka import READY_TOPIC
 
 pytestmark = pytest.mark.infra
 
@@ -45,6 +50,17 @@ async def test_a_taken_port_is_said_and_another_one_is_used(small_stack):
         said = await stack.says("Convoboss runs")
     assert f"Port {port} is in use; patient takes " in said
     assert f"http://127.0.0.1:{port} " not in said
+
+
+async def test_the_servers_run_where_the_table_and_the_services_are_told(small_stack):
+    stack = small_stack()
+    said = await stack.says("Convoboss runs")
+    broker = re.search(r"broker (\S+)", said)[1]
+    database = re.search(r"postgresql://\S+", said)[0]
+    async with AIOKafkaProducer(bootstrap_servers=broker) as producer:
+        await producer.send_and_wait(READY_TOPIC, b"here")
+    connection = await asyncpg.connect(database, timeout=10)
+    await connection.close()
 
 
 async def test_a_service_that_dies_is_said_and_started_again(small_stack, wait_for):
