@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ingress import metrics
 from runtime.logs import get_logger
 from runtime.secrets import SecretBox, Undecryptable
 from schemas.base import BaseEvent
@@ -52,6 +53,8 @@ class Channels:
         elif isinstance(event, BotSettings):
             self._bots[key] = tuple((told.page_id, self._opened(key, told)) for told in event.messenger)
         self.known = _summed(page for pages in self._bots.values() for page in pages)
+        metrics.PAGES.set(len(self.known.pages))
+        metrics.UNUSABLE.set(len(self.known.unusable))
 
     def _opened(self, bot: str, told: MessengerChannel) -> Channel | None:
         try:

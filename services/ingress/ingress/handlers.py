@@ -15,6 +15,7 @@ from ingress.messenger import Parsed, parse
 from ingress.refusals import (
     RETRY_AFTER,
     BadSignature,
+    BrokenBody,
     Busy,
     NotReady,
     NotStored,
@@ -107,6 +108,8 @@ class Webhook:
                     chunks.append(chunk)
         except TimeoutError:
             raise TooSlow from None
+        except web.RequestPayloadError:
+            raise BrokenBody from None
         return b"".join(chunks)
 
     async def _take(self, request: web.Request, body: bytes, deadline: float) -> int:

@@ -1,18 +1,20 @@
 """Wires ingress: the channels from the topic `bots`, the webhook, the publisher."""
 
+import logging
 from datetime import UTC, datetime
 
 from aiohttp import web
-from runtime.compacted import CompactedReader
 
 from ingress.channels import Channels
 from ingress.handlers import Webhook
 from ingress.load import Load
 from ingress.settings import IngressSettings
 from runtime import service
+from runtime.compacted import CompactedReader
 from runtime.health import Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
+from runtime.logs import Sparse
 from runtime.secrets import SecretBox
 from schemas.topics import BOTS
 
@@ -30,12 +32,13 @@ async def run(settings: IngressSettings) -> None:
     )
     app = web.Application()
     app.add_routes(webhook.routes())
+    logging.getLogger("aiohttp.server").addFilter(Sparse())  # whoever sends broken requests must not fill a disk
     server = HttpServer(settings, health, app)
     await server.start()
     publisher: Publisher | None = None
     try:
         publisher = await Publisher.start(settings, source="ingress", health=health)
-        reader = CompactedReader(settings, BOTS, channels.apply)
+        reader = CompactedReader(settings, BOTS, channels.apply, health)
         await reader.catch_up(CATCH_UP)
         webhook.open(publisher)
         await reader.run()

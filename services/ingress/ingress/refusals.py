@@ -47,6 +47,13 @@ class TooLarge(Refused):
     code = "body_too_large"
 
 
+class BrokenBody(Refused):
+    """The body could not be received: its encoding is broken."""
+
+    status = 400
+    code = "broken_body"
+
+
 class BadSignature(Refused):
     """No known app signed these bytes."""
 
