@@ -27,7 +27,7 @@ from schemas.outcomes import (
     TakeoverStarted,
 )
 from schemas.turns import TurnAsked
-from takeover.decide import decide, first_contact
+from takeover.decide import decide
 from takeover.timers import timers
 
 ENTRIES = (CustomerSaid, StaffSaid, TakeoverStarted, TakeoverEnded, AnswerSuppressed, SendMessage)
@@ -36,8 +36,9 @@ ENTRIES = (CustomerSaid, StaffSaid, TakeoverStarted, TakeoverEnded, AnswerSuppre
 class Play(World):
     """A world that keeps its log, and plays random moves by number."""
 
-    def __init__(self, **how) -> None:
-        super().__init__(bot_settings(**how), known=False)
+    def __init__(self, *, known: bool = True, **how) -> None:
+        super().__init__(bot_settings(**how), known=known)
+        self.first = self.state.model_copy()
         self.log = []
         self.answered: dict[int, list[str]] = {}
 
@@ -213,7 +214,7 @@ class Play(World):
         self.folds_to_the_same()
 
     def folds_to_the_same(self) -> None:
-        state, effects = first_contact(self.state.id, "salon"), []
+        state, effects = self.first, []
         for event, at in self.log:
             state = type(state).model_validate_json(state.model_dump_json(exclude_defaults=True))
             decision = decide(state, event, at, self.settings)
@@ -226,10 +227,17 @@ class Play(World):
 MOVE = st.tuples(st.integers(0, len(Play.MOVES) - 1), st.integers(0, 419))
 
 
-@given(moves=st.lists(MOVE, max_size=60), notification=st.booleans(), default_app=st.booleans())
+@given(
+    moves=st.lists(MOVE, min_size=15, max_size=70),
+    notification=st.booleans(),
+    default_app=st.booleans(),
+    known=st.booleans(),
+)
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_happens_one_speaks_nothing_is_lost_and_folding_again_gives_the_same(moves, notification, default_app):
-    play = Play(notification=notification, default_app=default_app)
+def test_whatever_happens_one_speaks_nothing_is_lost_and_folding_again_gives_the_same(
+    moves, notification, default_app, known
+):
+    play = Play(notification=notification, default_app=default_app, known=known)
     for move, number in moves:
         Play.MOVES[move](play, number)
     play.finish()
