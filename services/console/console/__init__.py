@@ -1,0 +1,1 @@
+"""Operators' API and live socket, the transcript, bots and flows."""

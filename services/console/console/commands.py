@@ -1,0 +1,269 @@
+"""Operators' commands: what may be asked, the record it becomes, and the courtesy of a refusal before the log is asked.
+
+What the console sees may be behind the log: its 409 saves a person a moment, the outcome of the log is what binds.
+Source of the rules: the table of `schemas.conversations`' operator commands.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator, model_validator
+
+from console.problems import Present, Problem, Refusal, forbidden, invalid
+from console.registry import Input, Output
+from console.views import CommandKind
+from schemas.conversations import (
+    OperatorCommand,
+    OperatorHandsBack,
+    OperatorReplies,
+    OperatorSetsExpiry,
+    OperatorTakesOver,
+)
+from schemas.handover import MAX_RETURN, MIN_RETURN
+from schemas.messages import TEXT, Person, Said, Speaker
+
+MAX_NUMBER: Final = 2**53 - 1  # the greatest integer that every JSON reader keeps
+MAX_TEXT: Final = TEXT - 1  # characters
+MAX_NOTE: Final = 1000  # characters
+MAX_KEY: Final = 128  # characters of an Idempotency-Key
+KEY_PATTERN: Final = rf"^[A-Za-z0-9._:-]{{1,{MAX_KEY}}}$"
+NEWER: Final = 5  # lines that a refusal shows
+
+Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Length = Annotated[int, Field(ge=MIN_RETURN, le=MAX_RETURN, description="seconds")]
+
+
+class CommandBody(Input):
+    """`epoch`: of the conversation as the operator saw it."""
+
+    epoch: Number
+
+
+class TakeoverBody(CommandBody):
+    """*Enable Human Takeover* on. `expiry`: the session's length; neither: as the bot's settings say."""
+
+    expiry: Length | None = None
+    no_expiry: bool = False
+    force: bool = False
+
+    @field_validator("no_expiry")
+    @classmethod
+    def _one_of_the_two(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("expiry") is not None:
+            raise ValueError("a session has a length or none, not both")
+        return value
+
+
+class ReplyBody(CommandBody):
+    """`seq`: of the last entry that the composer showed. `force`: take over and send."""
+
+    seq: Number
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+    force: bool = False
+
+    @field_validator("text")
+    @classmethod
+    def _says_something(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("a message says something")
+        return text
+
+
+class ExpiryBody(CommandBody):
+    """*Session expired*: in `expiry` seconds, at `deadline`, or `never`: exactly one of the three."""
+
+    expiry: Length | None = None
+    deadline: AwareDatetime | None = None
+    never: bool = False
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "ExpiryBody":
+        if (self.expiry is not None) + (self.deadline is not None) + self.never != 1:
+            raise ValueError("exactly one of expiry, deadline and never is needed")
+        return self
+
+
+class HandBackBody(CommandBody):
+    """*Enable Human Takeover* off: go on in the flow, begin it anew, or close without a word."""
+
+    mode: Literal["continue", "restart", "close"] = "continue"
+    note: Annotated[str, Field(max_length=MAX_NOTE)] = ""
+
+
+class CommandSent(Output):
+    """The command is in the log; `GET /commands/{command}` and the live socket tell what became of it."""
+
+    command: str
+    conversation: str
+    status: Literal["pending"] = "pending"
+    sent_at: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a courtesy check knows: the conversation in the console's view, who asks, and what is newer than the composer."""
+
+    operator: Person
+    is_admin: bool
+    present: Present
+    newer: Sequence[Said] = ()
+
+    @property
+    def held_by_another(self) -> bool:
+        holder = self.present.holder
+        return self.present.owner == "human" and holder is not None and holder.id != self.operator.id
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a command comes from: its id, whose it is, and when it was given."""
+
+    id: str
+    conversation: str
+    operator: Person
+    at: datetime
+
+
+def command_id(operator: str, key: str) -> str:
+    """Two operators never share one, and one operator's repeated key is the same command."""
+    return f"operator:{operator}:{key}"
+
+
+def body_hash(kind: CommandKind, conversation: str, body: CommandBody) -> bytes:
+    """Tells a repeated request from another one under the same key."""
+    return hashlib.sha256(f"{kind}\n{conversation}\n{body.model_dump_json()}".encode()).digest()
+
+
+# --- records
+
+
+def takes_over(origin: Origin, body: TakeoverBody) -> OperatorCommand:
+    return OperatorTakesOver(
+        id=origin.id,
+        conversation=origin.conversation,
+        operator=origin.operator,
+        occurred_at=origin.at,
+        epoch=body.epoch,
+        expiry=body.expiry,
+        no_expiry=body.no_expiry,
+        force=body.force,
+    )
+
+
+def replies(origin: Origin, body: ReplyBody, client_id: str) -> OperatorCommand:
+    return OperatorReplies(
+        id=origin.id,
+        conversation=origin.conversation,
+        operator=origin.operator,
+        occurred_at=origin.at,
+        epoch=body.epoch,
+        seq=body.seq,
+        text=body.text,
+        client_id=client_id,
+        force=body.force,
+    )
+
+
+def sets_expiry(origin: Origin, body: ExpiryBody) -> OperatorCommand:
+    """Raises `Refusal` for a deadline that is past or more than 30 days away."""
+    if body.deadline is not None:
+        wait = body.deadline - origin.at
+        if wait <= timedelta():
+            raise invalid("deadline", "it has passed")
+        if wait > timedelta(seconds=MAX_RETURN):
+            raise invalid("deadline", "it is more than 30 days away")
+    return OperatorSetsExpiry(
+        id=origin.id,
+        conversation=origin.conversation,
+        operator=origin.operator,
+        occurred_at=origin.at,
+        epoch=body.epoch,
+        expiry=body.expiry,
+        deadline=body.deadline,
+    )
+
+
+def hands_back(origin: Origin, body: HandBackBody) -> OperatorCommand:
+    return OperatorHandsBack(
+        id=origin.id,
+        conversation=origin.conversation,
+        operator=origin.operator,
+        occurred_at=origin.at,
+        epoch=body.epoch,
+        mode=body.mode,
+        note=body.note,
+    )
+
+
+# --- courtesy
+
+
+def check_takeover(body: TakeoverBody, seen: Seen) -> None:
+    _check_force(body.force, seen)
+    _check_epoch(body.epoch, seen)
+    if seen.held_by_another and not body.force:
+        raise _held(seen)
+
+
+def check_reply(body: ReplyBody, seen: Seen) -> None:
+    _check_force(body.force, seen)
+    if body.force:
+        return
+    if seen.present.owner == "bot":
+        spoken = _lines(seen, Speaker.BOT)
+        if body.epoch != seen.present.epoch and spoken:
+            raise courtesy("bot_answered_since", "The bot has answered since.", seen, spoken)
+        return
+    if seen.held_by_another:
+        raise _held(seen)
+    others = _lines(seen, Speaker.OPERATOR, Speaker.STAFF)
+    if others:
+        raise courtesy("newer", f"{len(others)} newer: somebody else has written since.", seen, others)
+
+
+def check_expiry(body: ExpiryBody, seen: Seen) -> None:
+    if seen.present.owner == "bot":
+        raise courtesy("not_taken_over", "The bot has the conversation: there is no session to end.", seen)
+    _check_epoch(body.epoch, seen)
+
+
+def check_hand_back(body: HandBackBody, seen: Seen) -> None:
+    if seen.present.owner == "bot":
+        raise courtesy("already_bot", "The bot has the conversation already.", seen)
+    _check_epoch(body.epoch, seen)
+
+
+def courtesy(code: str, title: str, seen: Seen, newer: Sequence[Said] = ()) -> Refusal:
+    problem = Problem(code=code, title=title, present=seen.present, newer=tuple(newer)[-NEWER:])
+    return Refusal(409, problem)
+
+
+def _check_force(force: bool, seen: Seen) -> None:
+    """To take a conversation from a colleague is a right of admins."""
+    if force and seen.held_by_another and not seen.is_admin:
+        raise forbidden("Only an admin takes a conversation from the operator who holds it.", "force")
+
+
+def _check_epoch(epoch: int, seen: Seen) -> None:
+    if epoch != seen.present.epoch:
+        problem = Problem(
+            code="changed",
+            title="The conversation has changed hands since you looked.",
+            detail=f"It is in epoch {seen.present.epoch}.",
+            field="epoch",
+            present=seen.present,
+        )
+        raise Refusal(409, problem)
+
+
+def _held(seen: Seen) -> Refusal:
+    holder = seen.present.holder
+    return courtesy("held", f"{holder.name if holder else 'Somebody'} has the conversation.", seen)
+
+
+def _lines(seen: Seen, *speakers: Speaker) -> list[Said]:
+    """What is newer and not the operator's own."""
+    return [line for line in seen.newer if line.speaker in speakers and line.by != seen.operator.id]

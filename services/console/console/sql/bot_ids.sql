@@ -1,0 +1,1 @@
+SELECT id FROM bot ORDER BY id

@@ -1,0 +1,1 @@
+SELECT *, takeover::text AS takeover_text FROM bot WHERE id = $1 FOR UPDATE

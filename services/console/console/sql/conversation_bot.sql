@@ -1,0 +1,1 @@
+SELECT bot FROM conversation WHERE id = $1

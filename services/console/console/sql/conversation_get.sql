@@ -1,0 +1,1 @@
+SELECT * FROM conversation WHERE id = $1 AND bot IS NOT NULL

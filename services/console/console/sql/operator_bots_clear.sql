@@ -1,0 +1,1 @@
+DELETE FROM operator_bot WHERE operator = $1

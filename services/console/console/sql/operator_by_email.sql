@@ -1,0 +1,1 @@
+SELECT id, password_hash, active FROM operator WHERE email = $1

@@ -1,0 +1,1 @@
+UPDATE operator SET password_hash = $2 WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT name, last FROM stream WHERE name = ANY ($1::text[])

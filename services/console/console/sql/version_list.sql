@@ -1,0 +1,1 @@
+SELECT *, published_by::text AS published_by_text FROM flow_version WHERE flow = $1 ORDER BY version DESC LIMIT $2

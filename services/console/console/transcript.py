@@ -1,0 +1,478 @@
+"""The transcript's rules, pure: how a record of `outcomes` or `messenger.commands` changes what operators see.
+
+The two topics come in any order to each other; each is in order in itself. Everything that follows from `outcomes` alone
+is set as it is told; what both tell (the newest entry, the first answer) is kept by its greatest `seq` or earliest time;
+an entry is complete once all that is known of it has come, whichever came first.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, Literal
+
+from console.problems import Present
+from console.views import (
+    Content,
+    CustomerContent,
+    DeliveryState,
+    EndedContent,
+    MessageContent,
+    Owner,
+    StaffContent,
+    StartedContent,
+    SuppressedContent,
+    ThreadOwner,
+)
+from schemas.base import BaseEvent, ConversationEvent, ConversationId
+from schemas.commands import SendMessage
+from schemas.handover import Cause
+from schemas.messages import Attachment, Person, Profile, Said, Speaker
+from schemas.outcomes import (
+    AnswerSuppressed,
+    BotPosition,
+    CommandAccepted,
+    CommandRefused,
+    CustomerKnown,
+    CustomerSaid,
+    DeliveryChanged,
+    EpisodeOutcome,
+    Outcome,
+    StaffSaid,
+    TakeoverAnswered,
+    TakeoverEnded,
+    TakeoverStarted,
+    ThreadChanged,
+    Venue,
+)
+
+PREVIEW: Final = 200  # characters of the list's line
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A conversation as operators see it; the columns of its row."""
+
+    id: str
+    channel: str
+    last_at: datetime
+    """Of its newest entry; of its first record while it has none."""
+    begun: bool = False
+    """It has an entry."""
+    bot: str | None = None
+    customer_name: str = ""
+    picture_url: str = ""
+    owner: Owner = "bot"
+    epoch: int = 0
+    episode: str | None = None
+    attended: bool = False
+    venue: Venue | None = None
+    holder_id: str | None = None
+    holder_name: str | None = None
+    deadline: datetime | None = None
+    cause: Cause | None = None
+    inferred: bool = False
+    fault: str = ""
+    block: str = ""
+    block_name: str = ""
+    since: datetime | None = None
+    thread_owner: ThreadOwner = "unknown"
+    thread_app: str | None = None
+    thread_reason: str = ""
+    moved_to_done: bool = False
+    flow: str | None = None
+    flow_block: str | None = None
+    waits_for: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    seq: int = 0
+    last_seq: int = 0
+    last_speaker: Speaker | None = None
+    last_name: str = ""
+    last_text: str = ""
+    last_said_at: datetime | None = None
+    customer_seq: int = 0
+    unread: int = 0
+    read_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An entry's own part."""
+
+    at: datetime
+    epoch: int
+    episode: str | None
+    speaker: Speaker | None
+    person: Person | None
+    text: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of a message."""
+
+    state: DeliveryState
+    reason: str
+    mid: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPatch:
+    """What is newly known of one entry; None: nothing of that part."""
+
+    conversation: str
+    seq: int
+    written: Written | None = None
+    delivered: Delivered | None = None
+    taken: bool = False
+    """It was addressed to the bot and is a person's now."""
+
+    def then(self, later: "EntryPatch") -> "EntryPatch":
+        return replace(
+            self,
+            written=later.written or self.written,
+            delivered=later.delivered or self.delivered,
+            taken=self.taken or later.taken,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePatch:
+    """What is newly known of one episode; None: nothing."""
+
+    id: str
+    conversation: str
+    cause: Cause | None = None
+    inferred: bool | None = None
+    by: Person | None = None
+    block: str | None = None
+    block_name: str | None = None
+    started_at: datetime | None = None
+    attended_at: datetime | None = None
+    first_answer_at: datetime | None = None
+    """The earliest counts."""
+    ended_at: datetime | None = None
+    end_cause: Cause | None = None
+    ended_by: Person | None = None
+    mode: Literal["continue", "restart", "close"] | None = None
+    note: str | None = None
+    answered: bool | None = None
+
+    def then(self, later: "EpisodePatch") -> "EpisodePatch":
+        known = {
+            name: value
+            for name in self.__dataclass_fields__
+            if (value := getattr(later, name)) is not None and name != "first_answer_at"
+        }
+        answers = [at for at in (self.first_answer_at, later.first_answer_at) if at is not None]
+        return replace(self, **known, first_answer_at=min(answers, default=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of an operator's command."""
+
+    command: str
+    conversation: str
+    status: Literal["accepted", "refused"]
+    at: datetime
+    code: str | None = None
+    reason: str = ""
+    present: Present | None = None
+    newer: tuple[Said, ...] = ()
+
+
+class Batch:
+    """Records folded over the views that they concern: what has to be written, once each."""
+
+    def __init__(self, views: Iterable[View]) -> None:
+        self.views = {view.id: view for view in views}
+        self.changed: set[str] = set()
+        self.entries: dict[tuple[str, int], EntryPatch] = {}
+        self.episodes: dict[str, EpisodePatch] = {}
+        self.decisions: dict[str, Decided] = {}
+
+    def take(self, event: ConversationEvent) -> None:
+        """Fold one record in. Its conversation's view has to be there."""
+        match event:
+            case SendMessage():
+                self._sent(event)
+            case EpisodeOutcome():
+                self._episode(event)
+            case Outcome():
+                self._outcome(event)
+            case _:
+                return  # the other commands are nothing to see
+
+    # --- what was said, by whom
+
+    def _sent(self, event: SendMessage) -> None:
+        name = event.operator.name if event.operator else ""
+        content = MessageContent(
+            message=event.message,
+            command=event.id,
+            reply=event.reply,
+            client_id=event.client_id,
+            turn=event.turn,
+        )
+        self._entry(
+            event,
+            Written(event.at, event.epoch, event.episode, event.speaker, event.operator, event.message.text, content),
+        )
+        preview = event.message.text or ("[image]" if event.message.image_url else "")
+        self._said(event.conversation, event.seq, event.at, event.speaker, name, preview)
+        if event.speaker is Speaker.OPERATOR and event.episode:
+            self._episode_known(EpisodePatch(event.episode, event.conversation, first_answer_at=event.at))
+
+    def _customer_said(self, event: CustomerSaid) -> None:
+        content = CustomerContent(input=event.input, addressed=event.addressed, channel=event.channel, mid=event.mid)
+        self._entry(event, _written(event, Speaker.CUSTOMER, event.input.text, content))
+        view = self.views[event.conversation]
+        preview = event.input.text or _attached(event.input.attachments)
+        self._said(event.conversation, event.seq, event.at, Speaker.CUSTOMER, view.customer_name, preview)
+        if event.seq > view.customer_seq:  # else it was counted
+            unread = view.unread + (event.seq > view.read_seq)
+            self._change(event.conversation, customer_seq=event.seq, unread=unread)
+
+    def _staff_said(self, event: StaffSaid) -> None:
+        content = StaffContent(
+            automatic=event.automatic, app_id=event.app_id, attachments=event.attachments, mid=event.mid
+        )
+        self._entry(event, _written(event, Speaker.STAFF, event.text, content))
+        preview = event.text or _attached(event.attachments)
+        self._said(event.conversation, event.seq, event.at, Speaker.STAFF, "", preview)
+        if event.episode and not event.automatic:
+            self._episode_known(EpisodePatch(event.episode, event.conversation, first_answer_at=event.at))
+
+    def _said(self, conversation: str, seq: int, at: datetime, speaker: Speaker, name: str, text: str) -> None:
+        if seq > self.views[conversation].last_seq:
+            self._change(
+                conversation,
+                last_seq=seq,
+                last_speaker=speaker,
+                last_name=name,
+                last_text=_line(text),
+                last_said_at=at,
+            )
+
+    # --- whose the conversation is
+
+    def _episode(self, event: EpisodeOutcome) -> None:
+        holder = event.holder
+        self._told(
+            event,
+            owner="human",
+            episode=event.episode,
+            attended=event.attended,
+            venue=event.venue,
+            holder_id=holder.id if holder else None,
+            holder_name=holder.name if holder else None,
+            deadline=event.deadline,
+        )
+        match event:
+            case TakeoverStarted():
+                self._started(event)
+            case TakeoverAnswered() if event.episode:
+                self._episode_known(EpisodePatch(event.episode, event.conversation, attended_at=event.at))
+            case _:
+                pass
+
+    def _started(self, event: TakeoverStarted) -> None:
+        self._change(
+            event.conversation,
+            cause=event.cause,
+            inferred=event.inferred,
+            fault=event.fault,
+            block=event.block,
+            block_name=event.block_name,
+            since=event.at,
+            **_known_customer(event.customer),
+        )
+        content = StartedContent(
+            cause=event.cause,
+            inferred=event.inferred,
+            block=event.block,
+            block_name=event.block_name,
+            attended=event.attended,
+            venue=event.venue,
+            holder=event.holder,
+            deadline=event.deadline,
+            emails=event.emails,
+            fault=event.fault,
+        )
+        self._entry(event, _written(event, None, "", content))
+        for seq in event.taken:
+            self._patch(EntryPatch(event.conversation, seq, taken=True))
+        if event.episode:
+            self._episode_known(
+                EpisodePatch(
+                    event.episode,
+                    event.conversation,
+                    cause=event.cause,
+                    inferred=event.inferred,
+                    by=event.holder,
+                    block=event.block,
+                    block_name=event.block_name,
+                    started_at=event.at,
+                    attended_at=event.at if event.attended else None,
+                )
+            )
+
+    def _ended(self, event: TakeoverEnded) -> None:
+        self._change(
+            event.conversation,
+            owner="bot",
+            episode=None,
+            attended=False,
+            venue=None,
+            holder_id=None,
+            holder_name=None,
+            deadline=None,
+            cause=event.cause,
+            inferred=False,
+            fault="",
+            block="",
+            block_name="",
+            since=event.at,
+            moved_to_done=False,
+        )
+        content = EndedContent(
+            cause=event.cause, mode=event.mode, by=event.by, note=event.note, answered=event.answered
+        )
+        self._entry(event, _written(event, None, "", content))
+        if event.episode:
+            self._episode_known(
+                EpisodePatch(
+                    event.episode,
+                    event.conversation,
+                    ended_at=event.at,
+                    end_cause=event.cause,
+                    ended_by=event.by,
+                    mode=event.mode,
+                    note=event.note,
+                    answered=event.answered,
+                )
+            )
+
+    # --- the rest
+
+    def _outcome(self, event: Outcome) -> None:
+        self._told(event)
+        match event:
+            case CustomerSaid():
+                self._customer_said(event)
+            case StaffSaid():
+                self._staff_said(event)
+            case TakeoverEnded():
+                self._ended(event)
+            case AnswerSuppressed():
+                text = "\n".join(message.text for message in event.messages)
+                content = SuppressedContent(turn=event.turn, turn_epoch=event.turn_epoch, messages=event.messages)
+                self._entry(event, _written(event, Speaker.BOT, text, content))
+            case DeliveryChanged():
+                delivered = Delivered(event.state, event.reason, event.mid)
+                self._patch(EntryPatch(event.conversation, event.message_seq, delivered=delivered))
+            case ThreadChanged():
+                self._change(
+                    event.conversation,
+                    thread_owner=event.owner,
+                    thread_app=event.app_id,
+                    thread_reason=event.reason,
+                    moved_to_done=event.moved_to_done,
+                )
+            case CustomerKnown():
+                self._change(event.conversation, **_known_customer(event.profile))
+            case BotPosition():
+                self._change(
+                    event.conversation,
+                    flow=event.flow,
+                    flow_block=event.block,
+                    waits_for=event.waits_for,
+                    attributes=event.attributes,
+                )
+            case CommandAccepted():
+                self.decisions[event.command] = Decided(event.command, event.conversation, "accepted", event.at)
+            case CommandRefused():
+                self.decisions[event.command] = self._refused(event)
+            case _:
+                pass  # a notice to bot builders is nothing of the conversation's
+
+    def _refused(self, event: CommandRefused) -> Decided:
+        deadline = self.views[event.conversation].deadline if event.owner == "human" else None
+        present = Present(
+            owner=event.owner, epoch=event.epoch, holder=event.holder, since=event.since, deadline=deadline
+        )
+        return Decided(
+            event.command,
+            event.conversation,
+            "refused",
+            event.at,
+            code=event.code,
+            reason=event.reason,
+            present=present,
+            newer=event.newer,
+        )
+
+    # --- writing down
+
+    def _told(self, event: Outcome, **fields: object) -> None:
+        """What every outcome tells, and `fields`."""
+        seq = max(self.views[event.conversation].seq, event.seq)
+        self._change(event.conversation, bot=event.bot, epoch=event.epoch, seq=seq, **fields)
+
+    def _entry(self, event: SendMessage | Outcome, written: Written) -> None:
+        view = self.views[event.conversation]
+        last_at = max(view.last_at, event.at) if view.begun else event.at
+        self._change(event.conversation, seq=max(view.seq, event.seq), last_at=last_at, begun=True)
+        self._patch(EntryPatch(event.conversation, event.seq, written=written))
+
+    def _patch(self, patch: EntryPatch) -> None:
+        place = (patch.conversation, patch.seq)
+        before = self.entries.get(place)
+        self.entries[place] = before.then(patch) if before else patch
+
+    def _episode_known(self, patch: EpisodePatch) -> None:
+        before = self.episodes.get(patch.id)
+        self.episodes[patch.id] = before.then(patch) if before else patch
+
+    def _change(self, conversation: str, **fields: object) -> None:
+        before = self.views[conversation]
+        # The names are View's own; a wrong one raises at once.
+        after = replace(before, **fields)  # type: ignore[arg-type]
+        if after != before:
+            self.views[conversation] = after
+            self.changed.add(conversation)
+
+
+def concerns(event: BaseEvent) -> bool:
+    """Whether the transcript takes the record in: commands but SendMessage, and a page's own events, are nothing to see."""
+    if not isinstance(event, SendMessage | Outcome):
+        return False
+    return not ConversationId.parse(event.conversation).is_page
+
+
+def new_view(event: SendMessage | Outcome) -> View:
+    """A conversation of which nothing is known but its first record."""
+    return View(event.conversation, ConversationId.parse(event.conversation).channel, event.at)
+
+
+def read_up_to(view: View, seq: int, newer_of_customer: int) -> View:
+    """An operator has seen the entries up to `seq`; `newer_of_customer`: how many the customer wrote after it."""
+    return view if seq <= view.read_seq else replace(view, read_seq=seq, unread=newer_of_customer)
+
+
+def _written(event: Outcome, speaker: Speaker | None, text: str, content: Content) -> Written:
+    return Written(event.at, event.epoch, event.episode, speaker, None, text, content)
+
+
+def _known_customer(profile: Profile) -> dict[str, object]:
+    known = {"customer_name": profile.name, "picture_url": profile.picture_url}
+    return {name: value for name, value in known.items() if value}
+
+
+def _attached(attachments: tuple[Attachment, ...]) -> str:
+    return f"[{attachments[0].kind}]" if attachments else ""
+
+
+def _line(text: str) -> str:
+    return " ".join(text[: 4 * PREVIEW].split())[:PREVIEW]
