@@ -87,5 +87,6 @@ class Health:
         return self._components[name]
 
     def report(self) -> Report:
+        """Ready when all components are well, and there is one: at the very start nothing is known yet."""
         reports = {name: component.report() for name, component in self._components.items()}
-        return Report(ready=all(report.ok for report in reports.values()), components=reports)
+        return Report(ready=bool(reports) and all(report.ok for report in reports.values()), components=reports)

@@ -35,8 +35,12 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 @contextmanager
 def bind(**fields: str | int | None) -> Iterator[None]:
-    """Puts fields, such as conversation=…, event=…, into every line that is logged inside; None leaves a field out."""
-    with bound_contextvars(**{name: value for name, value in fields.items() if value is not None}):
+    """Puts fields, such as conversation=… and event=…, into every line that is logged inside; None leaves a field out.
+
+    An event's id is logged as `event_id`, for `event` is structlog's name of the message.
+    """
+    named = {"event_id" if name == "event" else name: value for name, value in fields.items() if value is not None}
+    with bound_contextvars(**named):
         yield
 
 

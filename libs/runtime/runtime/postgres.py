@@ -107,13 +107,13 @@ async def close(pool: Pool, seconds: float = 5.0) -> None:
         pool.terminate()
 
 
-async def migrate(settings: ServiceSettings, schema: str, package: str) -> list[str]:
+async def migrate(settings: ServiceSettings, schema: str, package: str, health: Health | None = None) -> list[str]:
     """Makes the schema, the runtime's own tables in it, and applies the package's migrations that are new.
 
     Waits for the database, and for another process that migrates the same schema. Returns the names of the files that
     were applied. Raises `MigrationRefused` where an applied file was edited, or a new one stands before an applied one.
     """
-    connection = await _patiently(settings, None)
+    connection = await _patiently(settings, health)
     try:
         async with asyncio.timeout(MIGRATION_TIMEOUT):
             return await _migrate(connection, _checked(schema), package)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -18,6 +18,7 @@ from runtime.settings import ServiceSettings
 from schemas.topics import TOPICS, Topic
 
 TIMEOUT: Final = 30.0  # seconds for all of it
+POLL: Final = 0.05  # seconds
 IN_STEP: Final = 2  # replicas that must have a record before it counts, where there are three or more
 SYNCED_FROM: Final = 3
 
@@ -44,49 +45,54 @@ def configuration(topic: Topic, replication: int) -> dict[str, str]:
 async def ensure(settings: ServiceSettings) -> list[str]:
     """Makes the missing topics and says in a sentence each what it found or did; running it again changes nothing.
 
-    A topic that is there with other settings is left as it is, and said. Raises `WrongPartitions`, `TopicRefused`,
-    `TimeoutError`, and aiokafka's `KafkaError` where no broker answers.
+    Returns when the broker knows them all. A topic that is there with other settings is left as it is, and said. Raises
+    `WrongPartitions` before anything is made, `TopicRefused`, `TimeoutError`, and aiokafka's `KafkaError` where no
+    broker answers.
     """
     async with asyncio.timeout(TIMEOUT):
         admin = AIOKafkaAdminClient(**connection(settings, "topics"))
         try:
             await admin.start()
-            present = await _present(admin)
-            _check(present, settings.partitions)
-            missing = [topic for topic in TOPICS.values() if topic.name not in present]
+            present = await _present(admin, settings)
+            for name, found in (await _partitions(admin, present)).items():
+                expected = partitions_of(name, settings.partitions)
+                if found != expected:
+                    raise WrongPartitions(name, found, expected)
+            missing = [name for name in TOPICS if name not in present]
             done = await _make(admin, missing, settings)
-            return [*done, *await _compare(admin, [TOPICS[name] for name in present], settings)]
+            return [*done, *await _compare(admin, present, settings)]
         finally:
             await admin.close()
 
 
-async def _present(admin: AIOKafkaAdminClient) -> dict[str, int]:
-    """Topics of the catalogue that are there → their number of partitions."""
-    described = await admin.describe_topics()
-    return {each["topic"]: len(each["partitions"]) for each in described if each["topic"] in TOPICS}
+def _wanted(name: str, settings: ServiceSettings) -> NewTopic:
+    return NewTopic(
+        name,
+        partitions_of(name, settings.partitions),
+        settings.replication,
+        topic_configs=configuration(TOPICS[name], settings.replication),
+    )
 
 
-def _check(present: Mapping[str, int], common: int) -> None:
-    for name, found in present.items():
-        expected = partitions_of(name, common)
-        if found != expected:
-            raise WrongPartitions(name, found, expected)
+async def _present(admin: AIOKafkaAdminClient, settings: ServiceSettings) -> list[str]:
+    """The topics that the controller knows: a broker's list is late."""
+    response = await admin.create_topics([_wanted(name, settings) for name in TOPICS], validate_only=True)
+    return [name for name, code, *_ in response.topic_errors if for_code(code) is TopicAlreadyExistsError]
 
 
-async def _make(admin: AIOKafkaAdminClient, missing: list[Topic], settings: ServiceSettings) -> list[str]:
+async def _partitions(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    """Number of partitions by name, as soon as the broker has heard of all."""
+    while True:
+        described = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+        if all(name in described for name in names):
+            return {name: described[name] for name in names}
+        await asyncio.sleep(POLL)
+
+
+async def _make(admin: AIOKafkaAdminClient, missing: Sequence[str], settings: ServiceSettings) -> list[str]:
     if not missing:
         return []
-    response = await admin.create_topics(
-        [
-            NewTopic(
-                topic.name,
-                partitions_of(topic.name, settings.partitions),
-                settings.replication,
-                topic_configs=configuration(topic, settings.replication),
-            )
-            for topic in missing
-        ]
-    )
+    response = await admin.create_topics([_wanted(name, settings) for name in missing])
     done = []
     for name, code, *reason in response.topic_errors:
         error = for_code(code)
@@ -96,10 +102,12 @@ async def _make(admin: AIOKafkaAdminClient, missing: list[Topic], settings: Serv
             done.append(f"{name}: made by another process meanwhile")
         else:
             raise TopicRefused(name, str(reason[0] if reason and reason[0] else error.__name__))
+    await _partitions(admin, missing)
     return done
 
 
-async def _compare(admin: AIOKafkaAdminClient, present: list[Topic], settings: ServiceSettings) -> list[str]:
+async def _compare(admin: AIOKafkaAdminClient, names: Sequence[str], settings: ServiceSettings) -> list[str]:
+    present = [TOPICS[name] for name in names]
     if not present:
         return []
     asked = [

@@ -94,14 +94,22 @@ def settings_for(bootstrap: str, database_url: str, **others: object) -> TestSet
     return TestSettings(kafka_bootstrap=bootstrap, database_url=SecretStr(database_url), **others)
 
 
-async def create_topics(bootstrap: str, *names: str, partitions: int = PARTITIONS) -> None:
+async def create_topics(
+    bootstrap: str, *names: str, partitions: int = PARTITIONS, configs: dict[str, str] | None = None
+) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        response = await admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+        response = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs) for name in names])
         assert all(each[1] == 0 for each in response.topic_errors), response
+        await until(lambda: _visible(admin, names), "the broker knows them")
     finally:
         await admin.close()
+
+
+async def _visible(admin: AIOKafkaAdminClient, names: Sequence[str]) -> bool:
+    """The controller answers before the broker has heard."""
+    return set(names) <= set(await admin.list_topics())
 
 
 async def read_all(bootstrap: str, topic: str, partitions: int = PARTITIONS):
@@ -186,7 +194,7 @@ class World:
         self.handler = Counter(names.heard)
 
     def say_event(self, text: str, who: str = "mia", prefix: str = "") -> Said:
-        return Said(id=f"{prefix}{who}:{text}", who=who, text=text)
+        return Said(id=f"{prefix}{who}:{text[:100]}", who=who, text=text)
 
     async def say(self, *texts: str, who: str = "mia", prefix: str = "") -> None:
         """Publishes one event a text; the id is the text, unless `prefix`."""
