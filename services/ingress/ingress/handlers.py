@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Final, Protocol
 
 from aiohttp import web
+from prometheus_client import Counter
 
 from ingress import metrics, webhook
 from ingress.channels import Channels
@@ -83,36 +85,41 @@ class Webhook:
     async def receive(self, request: web.Request) -> web.Response:
         """Answers 200 only when the broker has all that the webhook told."""
         began = time.monotonic()
-        deadline = asyncio.get_running_loop().time() + self._budget
         try:
             with self._load.request() as share, metrics.IN_FLIGHT.track_inprogress():
-                body = await self._body(request, share, deadline)
-                count = await self._take(request, body, deadline)
+                count = await self._in_time(request, share)
         except Refused as refusal:
             return self._refuse(refusal)
         metrics.SECONDS.observe(time.monotonic() - began)
         return web.Response(body=b'{"received":%d}' % count, content_type="application/json")
 
-    async def _body(self, request: web.Request, share: Share, deadline: float) -> bytes:
+    async def _in_time(self, request: web.Request, share: Share) -> int:
+        """One deadline for all of it: what the body used up is not left for the broker."""
+        body: bytes | None = None
+        try:
+            async with asyncio.timeout(self._budget):
+                body = await self._body(request, share)
+                return await self._take(request, body)
+        except TimeoutError:
+            raise (TooSlow if body is None else NotStored) from None
+
+    async def _body(self, request: web.Request, share: Share) -> bytes:
         if self._publisher is None:
             raise NotReady
         if (request.content_length or 0) > MAX_BODY:
             raise TooLarge
         chunks = []
         try:
-            async with asyncio.timeout_at(deadline):
-                async for chunk in request.content.iter_any():
-                    share.grow(len(chunk))
-                    if share.bytes > MAX_BODY:
-                        raise TooLarge
-                    chunks.append(chunk)
-        except TimeoutError:
-            raise TooSlow from None
+            async for chunk in request.content.iter_any():
+                share.grow(len(chunk))
+                if share.bytes > MAX_BODY:
+                    raise TooLarge
+                chunks.append(chunk)
         except web.RequestPayloadError:
             raise BrokenBody from None
         return b"".join(chunks)
 
-    async def _take(self, request: web.Request, body: bytes, deadline: float) -> int:
+    async def _take(self, request: web.Request, body: bytes) -> int:
         known = self._channels.known
         if not is_signed(body, request.headers.get(HEADER), known.app_secrets):
             raise BadSignature
@@ -126,19 +133,18 @@ class Webhook:
         with tracing.span("webhook", request.headers.get("traceparent"), root=True) as traceparent:
             found = parse(document, received=self._now())
             router = Router(body, known.pages, traceparent)
-            await self._store(router.records(found), deadline)
+            await self._store(router.records(found))
         _count(found, router)
         return len(found)
 
-    async def _store(self, packed: list[Packed], deadline: float) -> None:
+    async def _store(self, packed: list[Packed]) -> None:
         if self._publisher is None:
             raise NotReady
         try:
-            async with asyncio.timeout_at(deadline):
-                await self._publisher.publish_packed(packed)
+            await self._publisher.publish_packed(packed)
         except Overloaded:
             raise Busy from None
-        except (Later, TimeoutError, WrongPartitions) as error:
+        except (Later, WrongPartitions) as error:
             raise NotStored from error
 
     def _refuse(self, refusal: Refused) -> web.Response:
@@ -157,6 +163,11 @@ class Webhook:
 def _count(found: list[Parsed | webhook.Broken], router: Router) -> None:
     for part in found:
         if isinstance(part, Parsed):
-            metrics.RECEIVED.labels(part.kind).inc()
+            _received(part.kind).inc()
     for reason, count in router.letters.items():
         metrics.LETTERS.labels(reason).inc(count)
+
+
+@cache  # kinds are few; a look-up by label costs more than the counting
+def _received(kind: str) -> Counter:
+    return metrics.RECEIVED.labels(kind)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ingress.facebook import Event, FacebookId, Message, Postback, ThreadChange
 from ingress.times import told_time
-from ingress.webhook import MAX_ELEMENTS, TEST_PAGE, Broken, Element, elements, size
+from ingress.webhook import MAX_ELEMENTS, TEST_PAGE, Broken, Element, elements
 from schemas.base import PAGE_EVENTS
 from schemas.conversations import Channel, ChannelFact, CustomerMessage, Echo, ThreadControl
 from schemas.messages import Attachment, CustomerInput
@@ -80,11 +80,11 @@ def parse(body: object, *, received: datetime) -> list[Parsed | Broken]:
 
     `body` is the JSON value of a webhook about a page. Never raises, whatever the value.
     """
-    if size(body) > MAX_ELEMENTS:
-        return [Broken((), f"more than {MAX_ELEMENTS} events in one body")]
     found: list[Parsed | Broken] = []
     places: dict[str, int] = {}
-    for one in _read(body, received):
+    for number, one in enumerate(_read(body, received)):
+        if number == MAX_ELEMENTS:
+            return [Broken((), f"more than {MAX_ELEMENTS} events in one body")]
         if isinstance(one, Broken):
             found.append(one)
             continue

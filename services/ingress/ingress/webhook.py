@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import orjson
@@ -93,17 +94,6 @@ def elements(body: object) -> Iterator[Element | Broken]:
         yield from _of_entry(path, entry)
 
 
-def size(body: object) -> int:
-    """How many elements the body holds, broken ones included."""
-    entries = body.get("entry") if isinstance(body, dict) else None
-    total = 0
-    for _, entry in _listed(entries, ("entry",)):
-        total += 1
-        if isinstance(entry, dict):
-            total += sum(len(value) for array in ARRAYS if isinstance(value := entry.get(array), list))
-    return total
-
-
 def _listed(value: object, path: Path) -> Iterator[tuple[Path, object]]:
     if isinstance(value, list):
         for index, element in enumerate(value):
@@ -126,10 +116,14 @@ def _of_entry(path: Path, entry: object) -> Iterator[Element | Broken]:
 
 
 def _page(value: object) -> str | None:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str):
+    if isinstance(value, bool) or not isinstance(value, int | str):
         return None
+    return _account(str(value).strip())
+
+
+@lru_cache(maxsize=4096)  # pages, a hundred bytes each
+def _account(text: str) -> str | None:
     try:
-        return ConversationId.parse(f"messenger:{text.strip()}:{PAGE_EVENTS}").account
+        return ConversationId.parse(f"messenger:{text}:{PAGE_EVENTS}").account
     except BadConversationId:
         return None
