@@ -8,6 +8,7 @@ from local import catalogue, paths
 from local.credentials import Credentials
 
 GRAPH_VERSION = "v26.0"
+SLOW_WORD = "take your time"  # a customer who writes this gets a slow turn: one step of the story is about that
 SMTP = "smtp"  # the mail catcher's second port
 
 
@@ -59,6 +60,8 @@ class Plan:
         suggested = {
             "CONVOBOSS_PUBLIC_URL": self.public,
             "CONVOBOSS_SECRET_KEYS": credentials.secret_keys,
+            "CONVOBOSS_DRILL_SLOW_KEYWORD": SLOW_WORD,
+            "CONVOBOSS_FACEBOOK_PAGE_NAME": "Salon Mira",
             "CONVOBOSS_FACEBOOK_APP_SECRET": credentials.app_secret,
             "CONVOBOSS_FACEBOOK_VERIFY_TOKEN": credentials.verify_token,
             "CONVOBOSS_FACEBOOK_PAGE_TOKEN": credentials.page_token,
