@@ -14,7 +14,7 @@ from fb_handover.graph import Graph
 from fb_handover.handlers import Commands, Echoes
 from fb_handover.housekeeping import Housekeeping
 from fb_handover.repository import Outbound
-from fb_handover.sender import Limits, Sender
+from fb_handover.sender import Sender
 from fb_handover.settings import Settings
 from runtime.compacted import CompactedReader
 from runtime.consumer import OrderedConsumer
@@ -52,18 +52,13 @@ async def run(settings: Settings) -> None:
         await reader.catch_up(CATCH_UP)
 
         relay = Relay(pool, publisher, health)
-        outbound = Outbound(pool, owner=f"{socket.gethostname()}:{secrets.token_hex(4)}", lease=settings.lease)
+        outbound = Outbound(pool, owner=f"{socket.gethostname()}:{secrets.token_hex(4)}", lease=settings.limits.lease)
         sender = Sender(
             outbound,
             graph,
             channels,
             rules=settings.rules,
-            limits=Limits(
-                at_once=settings.sends_at_once,
-                lease=settings.lease,
-                request=settings.graph_timeout,
-                read=settings.graph_read_timeout,
-            ),
+            limits=settings.limits,
             component=health.component("sender"),
             published=relay.wake,
             now=_now,

@@ -92,7 +92,7 @@ async def _append(tx: Connection, partition: int, batch: Batch) -> set[str]:
         [command.id for command in commands],
         [command.epoch for command in commands],
         [command.type for command in commands],
-        [command.model_dump_json(exclude_none=True) for command in commands],
+        [command.model_dump_json() for command in commands],
         [row.traceparent for row in batch.rows],
         [row.state for row in batch.rows],
         [row.step for row in batch.rows],

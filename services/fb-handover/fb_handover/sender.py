@@ -35,12 +35,20 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`at_once`: conversations worked on at the same time. The rest in seconds; a request and its answer fit in `lease`."""
+    """`at_once`: conversations worked on at the same time. In seconds: a request, a question, and what both sides of a
+
+    request may take within a claim: from its ledger row to its first byte, and from its answer to the commit.
+    """
 
     at_once: int
-    lease: float
     request: float
     read: float
+    margin: float = 3.0
+
+    @property
+    def lease(self) -> float:
+        """Seconds that a claim on a conversation lasts."""
+        return self.request + 2 * self.margin
 
 
 class Sender:
@@ -214,7 +222,7 @@ class Sender:
         begun = await self._outbound.begin(lane, row)
         if begun is None:
             return await self._outbound.head(lane)
-        if time.monotonic() - asked_at > self._limits.lease - self._limits.request:
+        if time.monotonic() - asked_at > self._limits.margin:
             # This process stood still: by the time of an answer somebody else may have the conversation.
             return await self._settle(lane, begun, order.not_begun(begun))
         verdict = await self._perform(begun, connected)
@@ -261,7 +269,7 @@ class Sender:
 
     async def _settle(self, lane: Lane, before: Row, transition: Transition) -> Row | None:
         """Stored while the claim lasts, also over a short absence of the database: Facebook's answer comes only once."""
-        until = time.monotonic() + self._limits.lease - self._limits.request
+        until = time.monotonic() + self._limits.margin
         for wait in delays(RETRY_FIRST, RETRY_CAP, self._rng):
             try:
                 settled = await self._outbound.settle(

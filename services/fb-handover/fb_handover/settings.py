@@ -1,13 +1,10 @@
 """Settings of this service, by environment variables with the prefix CONVOBOSS_."""
 
-from typing import Final
-
 from pydantic import Field
 
 from fb_handover.order import Rules
+from fb_handover.sender import Limits
 from runtime.settings import ServiceSettings
-
-LEASE_MARGIN: Final = 5.0  # seconds: a request begins at most so long after its ledger row and ends before the claim
 
 
 class Settings(ServiceSettings):
@@ -40,9 +37,8 @@ class Settings(ServiceSettings):
     )
 
     @property
-    def lease(self) -> float:
-        """Seconds that a claim on a conversation lasts: longer than a request can take."""
-        return self.graph_timeout + 2 * LEASE_MARGIN
+    def limits(self) -> Limits:
+        return Limits(self.sends_at_once, self.graph_timeout, self.graph_read_timeout)
 
     @property
     def rules(self) -> Rules:
