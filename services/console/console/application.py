@@ -41,6 +41,7 @@ SECURITY_HEADERS: Final = {
 }
 
 ROUTE: Final = web.AppKey("operations", dict[Handler, str])
+OPERATOR: Final = web.RequestKey("operator", str)
 
 log = get_logger(__name__)
 
@@ -127,7 +128,7 @@ def _note(request: web.Request, response: web.StreamResponse, seconds: float) ->
         operation=operation,
         status=response.status,
         ms=round(seconds * 1000, 1),
-        operator=request.get("operator"),
+        operator=request.get(OPERATOR),
     )
 
 
@@ -163,7 +164,7 @@ def _endpoint(route: Route, rule: access.Rule, door: Door, *, secure: bool) -> H
         services = door.services
         signed_in = await signed_in_as(request, services)
         if signed_in is not None:
-            request["operator"] = signed_in.operator.id
+            request[OPERATOR] = signed_in.operator.id
         if signed_in is None and rule is not access.Rule.PUBLIC and _wants_socket(route, request):
             return await _closed_socket(request)
         access.check(rule, signed_in.operator if signed_in else None)

@@ -21,7 +21,7 @@ from console.repository import accounts
 from console.repository.accounts import NewOperator
 from console.routes import all_routes
 from console.settings import ConsoleSettings
-from runtime import postgres, service
+from runtime import logs, postgres, service
 
 PASSWORD_VARIABLE: Final = "CONVOBOSS_ADMIN_PASSWORD"  # noqa: S105 - its name, not its value
 _EMAIL: Final[TypeAdapter[str]] = TypeAdapter(EmailStr)
@@ -66,6 +66,7 @@ def _print_openapi() -> int:
 
 def _create_admin(email: str, name: str) -> int:
     settings = service.load(ConsoleSettings)
+    logs.configure(level=settings.log_level, log_format=settings.log_format, service="console")
     try:
         said = asyncio.run(create_admin(settings, _checked_email(email), _checked_name(name), _password()))
     except (Mistake, Refusal, postgres.DatabaseRefused, asyncpg.PostgresError, OSError) as error:

@@ -19,7 +19,7 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
-        self._nobody = self._hasher.hash("nobody has this password")
+        self._nobodys = ""
 
     async def hash(self, password: str) -> str:
         async with self._place():
@@ -28,7 +28,7 @@ class Passwords:
     async def fits(self, stored: str | None, password: str) -> bool:
         """Takes as long for an account that is not there (`stored` None) as for one that is."""
         async with self._place():
-            right = await asyncio.to_thread(self._verify, stored or self._nobody, password)
+            right = await asyncio.to_thread(self._verify, stored, password)
         return right and stored is not None
 
     def outdated(self, stored: str) -> bool:
@@ -47,8 +47,9 @@ class Passwords:
         finally:
             self._waiting -= 1
 
-    def _verify(self, stored: str, password: str) -> bool:
+    def _verify(self, stored: str | None, password: str) -> bool:
+        self._nobodys = self._nobodys or self._hasher.hash("nobody has this password")
         try:
-            return self._hasher.verify(stored, password)
+            return self._hasher.verify(stored or self._nobodys, password)
         except (VerificationError, InvalidHashError):
             return False

@@ -102,7 +102,7 @@ class SignedIn:
     """The operator of a request, and the session that shows it: the cookie's token, and since when it stands."""
 
     operator: Operator
-    token: str
+    token: str = field(repr=False)
     since: datetime
 
 

@@ -1,0 +1,160 @@
+import asyncio
+import os
+import sys
+
+import pytest
+from console_world import PASSWORD
+
+
+def body(**fields):
+    return {"email": "new@example.com", "name": "New", "password": PASSWORD, **fields}
+
+
+async def test_an_admin_makes_an_account_that_can_sign_in(console):
+    admin = await console.signed_in("ana", "admin")
+    await console.bot("shop")
+    made = await admin.post("/operators", body(bots=["shop"]))
+    assert (made.status, made.body["role"], made.body["bots"]) == (201, "operator", ["shop"])
+    assert "password" not in str(made.body)
+    assert (await console.browser().sign_in("new@example.com")).status == 200
+    assert (await admin.get(f"/operators/{made.body['id']}")).body == made.body
+
+
+async def test_two_accounts_never_share_an_address(console):
+    admin = await console.signed_in("ana", "admin")
+    assert (await admin.post("/operators", body())).status == 201
+    again = await admin.post("/operators", body(email="NEW@example.com"))
+    assert (again.status, again.code, again.body["field"]) == (409, "email_taken", "email")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"email": "no address"}, "email"),
+        ({"name": ""}, "name"),
+        ({"name": " "}, "name"),
+        ({"password": "short"}, "password"),
+        ({"password": "x" * 201}, "password"),
+        ({"role": "owner"}, "role"),
+        ({"bots": ["not a bot!"]}, "bots.0"),
+        ({"bots": ["ghost"]}, "bots.0"),
+        ({"surprise": 1}, "surprise"),
+        ({"name": "a\u0000b"}, "name"),
+        ({"name": 5}, "name"),
+    ],
+)
+async def test_a_bad_account_is_refused_by_field(console, change, field):
+    admin = await console.signed_in("ana", "admin")
+    answer = await admin.post("/operators", body(**change))
+    assert (answer.status, answer.body["field"]) == (422, field)
+    assert answer.body["errors"][0]["field"] == field
+    assert answer.body["detail"]
+    assert "x" * 201 not in str(answer.body)
+
+
+async def test_deactivating_ends_the_accounts_sessions(console):
+    admin, ben = await console.signed_in("ana", "admin"), await console.signed_in("ben")
+    changed = await admin.ask("PATCH", f"/operators/{ben.operator['id']}", {"active": False})
+    assert changed.body["active"] is False
+    assert (await ben.get("/session")).status == 401
+    assert (await ben.sign_in("ben@example.com")).code == "wrong_credentials"
+
+
+async def test_a_new_password_ends_the_accounts_sessions(console):
+    admin, ben = await console.signed_in("ana", "admin"), await console.signed_in("ben")
+    await admin.ask("PATCH", f"/operators/{ben.operator['id']}", {"password": "another long one"})
+    assert (await ben.get("/session")).status == 401
+    assert (await ben.sign_in("ben@example.com")).status == 401
+    assert (await ben.sign_in("ben@example.com", "another long one")).status == 200
+
+
+async def test_the_last_active_admin_stays_one(console):
+    admin = await console.signed_in("ana", "admin")
+    for change in ({"active": False}, {"role": "operator"}):
+        answer = await admin.ask("PATCH", f"/operators/{admin.operator['id']}", change)
+        assert (answer.status, answer.code) == (409, "last_admin")
+    renamed = await admin.ask("PATCH", f"/operators/{admin.operator['id']}", {"name": "Anna"})
+    assert (renamed.status, renamed.body["name"]) == (200, "Anna")
+
+
+async def test_two_admins_who_demote_each_other_at_once_leave_one(console):
+    ana, ben = await console.signed_in("ana", "admin"), await console.signed_in("ben", "admin")
+    answers = await asyncio.gather(
+        ana.ask("PATCH", f"/operators/{ben.operator['id']}", {"role": "operator"}),
+        ben.ask("PATCH", f"/operators/{ana.operator['id']}", {"role": "operator"}),
+    )
+    assert await console.services.pool.fetchval("SELECT count(*) FROM operator WHERE role = 'admin'") == 1
+    assert 200 in {answer.status for answer in answers}
+
+
+async def test_accounts_are_listed_page_by_page(console):
+    admin = await console.signed_in("ana", "admin")
+    for name in ("ben", "cleo", "dora"):
+        await console.account(name)
+    seen, cursor = [], None
+    while True:
+        page = (await admin.get("/operators", limit=2, **({"cursor": cursor} if cursor else {}))).body
+        seen += [operator["name"] for operator in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == ["Ana", "Ben", "Cleo", "Dora"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": 101}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"cursor": "made up"}, "cursor"),
+        ({"cursor": "WyJhIiwiYiJd"}, "cursor"),
+        ({"other": 1}, "other"),
+    ],
+)
+async def test_a_bad_query_is_refused_by_field(console, query, field):
+    admin = await console.signed_in("ana", "admin")
+    answer = await admin.get("/operators", **query)
+    assert (answer.status, answer.body["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("name", ["nobody", "0" * 32, "x" * 300])
+async def test_an_unknown_operator_is_not_there(console, name):
+    admin = await console.signed_in("ana", "admin")
+    assert (await admin.get(f"/operators/{name}")).code == "unknown_operator"
+
+
+async def create_admin(env, *arguments, password=PASSWORD):
+    env = {**env, **({"CONVOBOSS_ADMIN_PASSWORD": password} if password is not None else {})}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "console", "create-admin", *arguments),
+        env=env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, error = await asyncio.wait_for(child.communicate(), 60)
+    return child.returncode, out.decode(), error.decode()
+
+
+async def test_the_first_admin_is_made_by_a_command_on_an_empty_database(service_env):
+    made = await create_admin(service_env, "--email", "Ana@example.com", "--name", "Ana")
+    assert made[:2] == (0, "ana@example.com is an admin now.\n")
+    again = await create_admin(service_env, "--email", "ana@example.com", "--name", "Ana")
+    assert again[:2] == (0, "ana@example.com is an admin already; nothing was changed.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "says"),
+    [
+        (("--email", "no address", "--name", "Ana"), PASSWORD, "--email"),
+        (("--email", "a@example.com", "--name", " "), PASSWORD, "--name"),
+        (("--email", "a@example.com", "--name", "Ana"), "short", "10 to 200"),
+        (("--email", "a@example.com", "--name", "Ana"), None, "CONVOBOSS_ADMIN_PASSWORD"),
+    ],
+)
+async def test_the_command_says_what_is_wrong(service_env, arguments, password, says):
+    code, _, error = await create_admin({**os.environ, **service_env}, *arguments, password=password)
+    assert code == 1
+    assert says in error
