@@ -1,0 +1,3 @@
+from flow_engine.main import start
+
+start()

@@ -1,0 +1,194 @@
+"""Turns from Faust: a plain stream processor without tables, one agent, nothing acknowledged before its answer is in the log.
+
+What Faust is known for, and what is done about it: it acknowledges an event whose handler raised, so the agent only
+hands on and acknowledges by itself; it may commit past an event in flight when acknowledgements of a partition come out
+of order, so a partition has one lane; it waits without end for events in flight at a rebalance, so it is told not to,
+and a turn that was taken twice has the same ids; a crash of its parts leaves a process that does nothing, so it ends.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from flow_engine.lanes import Lanes
+from flow_engine.ports import RawTurn, Take
+from runtime.logs import get_logger
+from runtime.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    import faust
+
+LANE: Final = 1000  # turns of a partition that wait; a longer queue holds up the others
+STREAM_BUFFER: Final = 1000  # events, all partitions together
+COMMIT_EVERY: Final = 1.0  # seconds
+HEARTBEATS: Final = 3.0  # in a session time-out
+STOP: Final = 8.0  # seconds for Faust to commit and leave the group
+
+log = get_logger(__name__)
+# Faust's streams and events have no types that survive `noack`
+Event = Any
+Stream = Any
+
+
+class SourceStopped(Exception):
+    """Faust ended by itself. The turns it had come again to the next process."""
+
+    def __init__(self, reason: BaseException | None) -> None:
+        super().__init__(f"Faust stopped: {type(reason).__name__}: {reason}" if reason else "Faust stopped")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    stream: Stream
+    event: Event
+
+
+class FaustTurns:
+    """A `flow_engine.ports.TurnSource`."""
+
+    def __init__(self, settings: ServiceSettings, *, group: str, topic: str) -> None:
+        self._settings = settings
+        self._group = group
+        self._topic = topic
+        self._owned: frozenset[int] | None = None
+
+    def owned(self) -> Collection[int] | None:
+        """The partitions that this process has now; None while they are being assigned."""
+        return self._owned
+
+    async def run(self, take: Take) -> None:
+        """Raises `SourceStopped`, and what `take` raises."""
+        with TemporaryDirectory(prefix=f"{self._group}-", ignore_cleanup_errors=True) as folder:
+            app = make_app(self._settings, self._group, Path(folder))
+            lanes: Lanes[_Arrived] = Lanes(
+                partial(self._take, app, take), size=LANE, batch=self._settings.kafka_batch_records
+            )
+            self._serve(app, lanes)
+            self._follow_assignments(app)
+            try:
+                await self._until_stopped(app, lanes)
+            finally:
+                await lanes.drain(self._settings.kafka_drain_timeout)
+                began, self._owned = self._owned is not None, None
+                await _stop(app, commit=began and not app.crashed)
+
+    def _serve(self, app: "faust.App", lanes: Lanes[_Arrived]) -> None:
+        topic = app.topic(self._topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+        async def hand_on(stream: Stream) -> None:
+            by_hand = stream.noack()
+            async for event in by_hand.events():
+                await lanes.put(event.message.partition, _Arrived(by_hand, event))
+
+        app.agent(topic, concurrency=1, name="turns")(hand_on)
+
+    def _follow_assignments(self, app: "faust.App") -> None:
+        def assigned(_app: Any, /, *tps: Any, **_: Any) -> None:
+            self._owned = frozenset(tp.partition for tp in tps[0] if tp.topic == self._topic)
+            log.info("partitions assigned", partitions=sorted(self._owned))
+
+        def revoked(_app: Any, /, *_tps: Any, **_: Any) -> None:
+            self._owned = None
+
+        # kept weakly by default, and gone with this call
+        app.on_partitions_assigned.connect(assigned, weak=False)
+        app.on_partitions_revoked.connect(revoked, weak=False)
+
+    async def _take(self, app: "faust.App", take: Take, arrived: list[_Arrived]) -> None:
+        # after a rebalance the broker gives again what was not acknowledged: the old copies are dropped
+        current = [each for each in arrived if each.event.message.generation_id == app.consumer_generation_id]
+        if not current:
+            return
+        await take([_raw(each.event.message) for each in current])
+        for each in current:
+            await each.stream.ack(each.event)
+
+    async def _until_stopped(self, app: "faust.App", lanes: Lanes[_Arrived]) -> None:
+        starting = asyncio.ensure_future(app.start())
+        stopped = asyncio.ensure_future(app.wait_until_stopped())
+        waits = {starting, stopped, lanes.failure()}
+        try:
+            while waits:
+                done, waits = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+                if stopped in done:
+                    raise SourceStopped(app.crash_reason)
+        finally:
+            for each in (starting, stopped):
+                each.cancel()
+            await asyncio.gather(starting, stopped, return_exceptions=True)
+
+
+def make_app(settings: ServiceSettings, group: str, folder: Path) -> "faust.App":
+    """Faust as a consumer loop and nothing else. It writes nothing to `folder`, but wants to have one."""
+    import faust
+    from yarl import URL
+
+    servers = [server.strip() for server in settings.kafka_bootstrap.split(",") if server.strip()]
+    return faust.App(
+        group,
+        broker=[URL(f"kafka://{server}") for server in servers],
+        broker_credentials=_credentials(settings),
+        loop=asyncio.get_running_loop(),
+        autodiscover=False,
+        datadir=folder,
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=settings.kafka_session_timeout,
+        broker_heartbeat_interval=settings.kafka_session_timeout / HEARTBEATS,
+        broker_commit_interval=COMMIT_EVERY,
+        stream_buffer_maxsize=STREAM_BUFFER,
+        stream_wait_empty=False,
+    )
+
+
+def _credentials(settings: ServiceSettings) -> "faust.types.auth.CredentialsT | None":
+    import faust
+
+    tls = settings.kafka_security.endswith("SSL")
+    context = ssl.create_default_context(cafile=settings.kafka_ca_file or None) if tls else None
+    if settings.kafka_security.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value(),
+            mechanism=settings.kafka_sasl_mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None
+
+
+def _raw(message: Event) -> RawTurn:
+    headers = message.headers or ()
+    return RawTurn(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=tuple(headers.items()) if isinstance(headers, dict) else tuple(headers),
+    )
+
+
+async def _stop(app: "faust.App", *, commit: bool) -> None:
+    """Commit what was acknowledged and leave the group; a broker that is away is not waited for."""
+    try:
+        async with asyncio.timeout(STOP):
+            if commit:
+                # one that finds another under way waits for it and commits nothing: the second one does
+                await app.consumer.commit()
+                await app.consumer.commit()
+            await app.stop()
+    except Exception as error:  # noqa: BLE001 - the process ends, whatever Faust thinks of it
+        log.warning("Faust did not stop in order", error=f"{type(error).__name__}: {error}")

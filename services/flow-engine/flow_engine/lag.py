@@ -1,0 +1,185 @@
+"""Whether turns are answered, seen from outside: by what the group has committed and where each partition ends.
+
+The consumer itself is not asked: one that has stopped working says nothing of it.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from flow_engine import metrics
+from runtime.errors import WrongPartitions
+from runtime.health import Component
+from runtime.kafka import connection
+from runtime.logs import get_logger
+from runtime.partitions import partitions_of
+from runtime.settings import ServiceSettings
+
+EVERY: Final = 5.0  # seconds between two looks
+CLOSE: Final = 2.0  # seconds
+SOON: Final = 0.2  # seconds, while partitions are being assigned
+ANSWER: Final = 10.0  # seconds for a look
+SAID_AFTER: Final = 0.5  # of the time after which the process ends, `/readyz` says it
+
+log = get_logger(__name__)
+
+
+class TurnsStuck(Exception):
+    """Turns are waiting and none was answered for a long time: only a new process helps."""
+
+    def __init__(self, partitions: Collection[int], seconds: float) -> None:
+        super().__init__(f"Partitions {sorted(partitions)} have turns waiting and no progress for {seconds:.0f} s.")
+        self.partitions = frozenset(partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of one partition: the next offset that is not answered, and the offset that the next record will get."""
+
+    committed: int
+    end: int
+
+    @property
+    def waiting(self) -> int:
+        return max(0, self.end - self.committed)
+
+
+class Progress:
+    """Remembers since when each partition has had turns waiting without one being answered."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[int, float]] = {}
+
+    def idle(self, standings: Mapping[int, Standing], now: float) -> dict[int, float]:
+        """Partition → seconds for which turns have waited there without progress. Partitions that left are forgotten."""
+        seen: dict[int, tuple[int, float]] = {}
+        for partition, standing in standings.items():
+            committed, since = self._seen.get(partition, (standing.committed, now))
+            moved = standing.committed != committed or standing.waiting == 0
+            seen[partition] = (standing.committed, now if moved else since)
+        self._seen = seen
+        return {partition: now - since for partition, (_, since) in seen.items() if now > since}
+
+
+class LagWatch:
+    """Looks every `every` seconds; `run` raises `TurnsStuck` when a partition of ours is stuck for too long."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        group: str,
+        topic: str,
+        owned: Callable[[], Collection[int] | None],
+        stuck_after: float,
+        component: Component,
+        clock: Callable[[], float],
+        every: float = EVERY,
+    ) -> None:
+        self._settings = settings
+        self._group = group
+        self._topic = topic
+        self._owned = owned
+        self._stuck_after = stuck_after
+        self._component = component
+        self._clock = clock
+        self._every = every
+        self._progress = Progress()
+
+    async def until_there(self) -> None:
+        """Wait until the topic is there. Raises `WrongPartitions` for one that was made otherwise."""
+        said = False
+        while (found := await self._partitions()) == 0:
+            self._component.failing(f"topic {self._topic} is not there")
+            if not said:
+                said = True
+                log.warning("waiting for a topic", topic=self._topic)
+            await asyncio.sleep(1.0)
+        expected = partitions_of(self._topic, self._settings.partitions)
+        if found != expected:
+            raise WrongPartitions(self._topic, found, expected)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._watch()
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("looking anew for how far turns are", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(self._every)
+
+    async def _watch(self) -> None:
+        # it only asks: without a subscription it is no member of the group
+        kafka = AIOKafkaConsumer(
+            **connection(self._settings, f"{self._group}-watch"), group_id=self._group, enable_auto_commit=False
+        )
+        try:
+            async with asyncio.timeout(ANSWER):
+                await kafka.start()
+            while True:
+                owned = self._owned()
+                if owned is None:
+                    self._component.failing("partitions are being assigned")
+                    await asyncio.sleep(min(SOON, self._every))
+                    continue
+                async with asyncio.timeout(ANSWER):
+                    standings = await self._look(kafka, owned)
+                self._judge(standings)
+                await asyncio.sleep(self._every)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._component.failing(f"the broker does not tell how far turns are: {type(error).__name__}")
+            raise
+        finally:
+            await _close(kafka)
+
+    async def _look(self, kafka: AIOKafkaConsumer, owned: Collection[int]) -> dict[int, Standing]:
+        tps = [TopicPartition(self._topic, partition) for partition in sorted(owned)]
+        if not tps:
+            return {}
+        if kafka.assignment() != set(tps):
+            kafka.assign(tps)
+        begins = await kafka.beginning_offsets(tps)
+        ends = await kafka.end_offsets(tps)
+        return {tp.partition: Standing(await kafka.committed(tp) or begins[tp], ends[tp]) for tp in tps}
+
+    def _judge(self, standings: Mapping[int, Standing]) -> None:
+        metrics.TURNS_WAITING.clear()
+        for partition, standing in standings.items():
+            metrics.TURNS_WAITING.labels(partition).set(standing.waiting)
+        idle = self._progress.idle(standings, self._clock())
+        longest = max(idle.values(), default=0.0)
+        if longest >= self._stuck_after * SAID_AFTER:
+            self._component.failing(f"partitions {sorted(idle)} have turns waiting and no progress for {longest:.0f} s")
+        elif standings:
+            self._component.ok(
+                f"{len(standings)} partitions, {sum(each.waiting for each in standings.values())} waiting"
+            )
+        else:
+            self._component.ok("no partitions: another process has them")
+        if longest >= self._stuck_after:
+            raise TurnsStuck([each for each, seconds in idle.items() if seconds >= self._stuck_after], longest)
+
+    async def _partitions(self) -> int:
+        """How many the topic has; 0 while it, or the broker, is not there."""
+        admin = AIOKafkaAdminClient(**connection(self._settings, f"{self._group}-watch"))
+        try:
+            async with asyncio.timeout(ANSWER):
+                await admin.start()
+                described = await admin.describe_topics([self._topic])
+        except (KafkaError, OSError, TimeoutError):
+            return 0
+        else:
+            return sum(len(topic["partitions"]) for topic in described)
+        finally:
+            await admin.close()
+
+
+async def _close(kafka: AIOKafkaConsumer) -> None:
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE):
+            await kafka.stop()
