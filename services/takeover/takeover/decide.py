@@ -298,6 +298,10 @@ def echo(step: Step, event: Echo) -> None:
     if step.channel is None or is_ours(event, step.channel):
         return
     automatic = is_automatic(event, step.channel) or is_too_old(event, step.at)
+    if not automatic:
+        if event.channel == "standby" and event.app_id == step.channel.page_inbox_app and is_newer(step, event):
+            step.thread_is(event.app_id, occurred_at=event.occurred_at)
+        staff_act(step, message=True)
     seq = step.entry()
     step.tell(
         StaffSaid,
@@ -308,12 +312,8 @@ def echo(step: Step, event: Echo) -> None:
         text=event.text,
         attachments=event.attachments,
     )
-    if automatic:
-        return
-    if event.channel == "standby" and event.app_id == step.channel.page_inbox_app and is_newer(step, event):
-        step.thread_is(event.app_id, occurred_at=event.occurred_at)
-    staff_act(step, message=True)
-    step.remember(seq, Speaker.STAFF, event.text or "[attachment]")
+    if not automatic:
+        step.remember(seq, Speaker.STAFF, event.text or "[attachment]")
 
 
 def is_ours(event: Echo, channel: MessengerChannel) -> bool:

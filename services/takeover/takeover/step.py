@@ -315,9 +315,9 @@ class Step:
         changed = episode != self.state.episode
         self.state.episode = episode
         if first:
-            self.tell(TakeoverAnswered, **self._episode_fields(), by=by)
+            self.tell(TakeoverAnswered, seq=self.entry(), **self._episode_fields(), by=by)
         elif changed:
-            self.tell(TakeoverChanged, **self._episode_fields())
+            self.tell(TakeoverChanged, seq=self.entry(), **self._episode_fields())
 
     @staticmethod
     def _counts_anew(episode: Episode, *, message: bool, moved: bool) -> bool:
@@ -329,7 +329,7 @@ class Step:
         length = None if deadline is None else max(1, round((deadline - self.at).total_seconds()))
         episode = self._episode().model_copy(update={"deadline": deadline, "length": length, "fixed": True})
         self.state.episode = episode
-        self.tell(TakeoverChanged, **self._episode_fields())
+        self.tell(TakeoverChanged, seq=self.entry(), **self._episode_fields())
 
     def end(
         self,

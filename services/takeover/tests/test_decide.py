@@ -910,7 +910,11 @@ def test_each_record_has_its_own_id_and_entries_rise_without_gaps():
     assert len(ids) == len(set(ids))
     entries = sorted(
         [event.seq for event in world.all(SendMessage)]
-        + [event.seq for kind in (CustomerSaid, TakeoverStarted, TakeoverEnded) for event in world.all(kind)]
+        + [
+            event.seq
+            for kind in (CustomerSaid, TakeoverStarted, TakeoverAnswered, TakeoverEnded)
+            for event in world.all(kind)
+        ]
     )
     assert entries == list(range(1, world.state.seq + 1))
 

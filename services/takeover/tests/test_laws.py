@@ -23,6 +23,8 @@ from schemas.outcomes import (
     AnswerSuppressed,
     CustomerSaid,
     StaffSaid,
+    TakeoverAnswered,
+    TakeoverChanged,
     TakeoverEnded,
     TakeoverStarted,
 )
@@ -30,7 +32,16 @@ from schemas.turns import TurnAsked
 from takeover.decide import decide
 from takeover.timers import timers
 
-ENTRIES = (CustomerSaid, StaffSaid, TakeoverStarted, TakeoverEnded, AnswerSuppressed, SendMessage)
+ENTRIES = (
+    CustomerSaid,
+    StaffSaid,
+    TakeoverStarted,
+    TakeoverAnswered,
+    TakeoverChanged,
+    TakeoverEnded,
+    AnswerSuppressed,
+    SendMessage,
+)
 
 
 class Play(World):
