@@ -13,36 +13,45 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 POLL = 0.05  # seconds, where the kernel has no pidfd
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-class Child:
-    """A running child; its output goes straight to a file, so nobody has to keep reading."""
+class Handle(Protocol):
+    """A process by whichever way it was started."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: Path) -> None:
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    async def ended(self) -> int: ...
+
+
+class Child:
+    """A running child, leader of its own process group; its output goes to a file, so nobody has to keep reading."""
+
+    def __init__(self, name: str, handle: Handle, log: Path) -> None:
         self.name = name
         self.log = log
-        self.started = time.monotonic()
-        self._popen = popen
+        self._handle = handle
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        return self._handle.pid
 
     @property
     def returncode(self) -> int | None:
         """None while it runs; negative: the signal that ended it."""
-        return self._popen.poll()
+        return self._handle.poll()
 
     def send(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._popen.send_signal(number)
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL, also to what it started itself: the kernel tells only the child of its parent's death."""
@@ -51,14 +60,8 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def wait(self) -> int:
-        if (code := self.returncode) is not None:
-            return code
-        if hasattr(os, "pidfd_open"):
-            await _pidfd_readable(self.pid)
-            return self._popen.wait()
-        while (code := self.returncode) is None:  # noqa: ASYNC110 - no event tells of it
-            await asyncio.sleep(POLL)
-        return code
+        code = self.returncode
+        return await self._handle.ended() if code is None else code
 
     async def stop(self, *steps: tuple[signal.Signals, float]) -> int:
         """Sends each signal and waits its seconds; after the last one SIGKILL, which always works."""
@@ -71,6 +74,23 @@ class Child:
 
     def tail(self, lines: int = 12) -> str:
         return tail(self.log, lines)
+
+
+class _Spawned:
+    """A child of this process."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self.pid = popen.pid
+        self.poll = popen.poll
+        self._popen = popen
+
+    async def ended(self) -> int:
+        if hasattr(os, "pidfd_open"):
+            await _pidfd_readable(self.pid)
+            return self._popen.wait()
+        while (code := self.poll()) is None:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(POLL)
+        return code
 
 
 class Owner:
@@ -119,6 +139,7 @@ def spawn(
     log: Path,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
     death_signal: signal.Signals = signal.SIGKILL,
     identity: Callable[[], None] | None = None,
 ) -> Child:
@@ -131,10 +152,7 @@ def spawn(
     def prepare() -> None:
         if identity:
             identity()  # before the death signal: a change of identity clears it
-        if _LIBC:
-            _LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:  # the parent died before the call
-                os._exit(1)
+        die_with_parent(death_signal, parent)
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -145,10 +163,26 @@ def spawn(
             stderr=subprocess.STDOUT,
             env=None if env is None else dict(env),
             cwd=cwd,
+            pass_fds=pass_fds,
             start_new_session=True,
             preexec_fn=prepare,  # noqa: PLW1509 - two system calls, no locks
         )
-    return Child(name, popen, log)
+    return Child(name, _Spawned(popen), log)
+
+
+def die_with_parent(number: signal.Signals = signal.SIGKILL, parent: int | None = None) -> None:
+    """The calling process gets the signal when its parent ends; it ends here when that has happened already."""
+    if _LIBC is None:
+        return
+    _LIBC.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if os.getppid() != parent if parent is not None else os.getppid() == 1:
+        os._exit(1)
+
+
+def set_name(name: str) -> None:
+    """What ps and top call the calling process; the kernel keeps 15 characters."""
+    if _LIBC:
+        _LIBC.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def how_it_ended(code: int) -> str:

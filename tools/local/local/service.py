@@ -11,6 +11,7 @@ from pathlib import Path
 from local import paths, process
 from local.catalogue import Program
 from local.errors import StartFailed
+from local.nursery import Nursery
 
 START = 60.0  # seconds until it must be ready
 STOP = 27.0  # seconds: a service takes 25 at most to drain
@@ -20,24 +21,32 @@ WRONG_SETTINGS = 2  # exit code: starting again would not help
 
 
 class Service(process.Owner):
-    def __init__(self, program: Program, port: int, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        program: Program,
+        port: int,
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        nursery: Nursery,
+        gate: asyncio.Event,
+    ) -> None:
         self.program = program
         self.name = program.name
         self.port = port
         self.log = log
-        self.waits_for = "its first answer"
         self._environment = environment
+        self._nursery = nursery
+        self._gate = gate
+        self._started_once = False
 
     async def start(self) -> None:
         """Returns when /readyz says yes. Raises StartFailed."""
+        if not self._gate.is_set():
+            self.waits_for = "Kafka and its topics"
+            await self._gate.wait()
         self.waits_for = "its first answer"
-        child = self.child = process.spawn(
-            self.name,
-            [sys.executable, "-P", "-m", self.program.module],
-            log=self.log,
-            env=self._environment,
-            cwd=paths.ROOT,
-        )
+        child = self.child = await self._spawn()
         deadline = time.monotonic() + START
         while reason := await self.check():
             self.waits_for = reason
@@ -46,6 +55,13 @@ class Service(process.Owner):
             if time.monotonic() > deadline:
                 raise StartFailed(self.name, f"after {START:.0f} s it still says: {reason}", child.tail())
             await asyncio.sleep(POLL)
+
+    async def _spawn(self) -> process.Child:
+        if not self._started_once:
+            self._started_once = True
+            return await self._nursery.spawn(self.name, self.program.module, log=self.log, env=self._environment)
+        command = [sys.executable, "-P", "-m", self.program.module]
+        return process.spawn(self.name, command, log=self.log, env=self._environment, cwd=paths.ROOT)
 
     async def stop(self) -> None:
         if self.child is not None:

@@ -4,20 +4,20 @@ import asyncio
 import contextlib
 import shutil
 import signal
-import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import catalogue, credentials, lock, paths, planning, process, story, supervisor, topics
+from local import catalogue, credentials, lock, paths, planning, story, supervisor
 from local.errors import LocalError
-from local.places import Plan
+from local.nursery import Nursery
+from local.places import Plan, python_environment
 from local.service import Service
 from local.status import Board
 from local.supervisor import Managed, Supervisor
 from local.table import table
 
-ADMIN = 30.0  # seconds for the first admin; it takes one start of Python
+COMMAND = 60.0  # seconds for a command that prepares something; measured under 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Options:
     stay: bool
     channel: Path | None = None
     programs: tuple[catalogue.Program, ...] = catalogue.PROGRAMS
-    make_topics: Callable[[str], Awaitable[None]] = topics.ensure
+    topics_module: str = "runtime.topics"
 
 
 async def run(options: Options) -> int:
@@ -44,7 +44,7 @@ async def run(options: Options) -> int:
             finally:
                 board.footer = "stopping; Ctrl-C again kills"
                 board.say("Stopping everything ...")
-                await stack.supervisor.down()
+                await stack.down()
                 board.close()
         board.say(f"All stopped after {board.elapsed:.0f} s.")
         return (0 if options.stay else 130) if result is None else result
@@ -64,6 +64,8 @@ class _Stack:
         self._options = options
         self._board = board
         self._logs = options.data / "logs"
+        self._nursery = Nursery(self._log("nursery"))
+        self._topics_made = asyncio.Event()
         self.supervisor = Supervisor(self._groups(), board)
 
     async def live(self) -> int:
@@ -78,8 +80,13 @@ class _Stack:
             await asyncio.Event().wait()
         return 0 if ok else 1
 
+    async def down(self) -> None:
+        await self.supervisor.down()
+        await self._nursery.stop()
+
     async def _up(self) -> None:
         self._board.say(f"Starting {', '.join(self.supervisor.names)}.")
+        self._nursery.start(python_environment())
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._topics())
@@ -89,10 +96,11 @@ class _Stack:
             raise failed.exceptions[0] from None
 
     async def _topics(self) -> None:
-        """Topics are made by this one call, never by a service."""
+        """Topics are made by this one command, never by a service."""
         if catalogue.KAFKA in self.supervisor.names:
             await self.supervisor.ready(catalogue.KAFKA)
-        await self._options.make_topics(self._plan.kafka)
+        await self._do("topics", self._options.topics_module, env={catalogue.REAL_KAFKA: self._plan.kafka})
+        self._topics_made.set()
 
     async def _first_admin(self) -> None:
         """Once for each data folder; the command itself leaves an admin who is there alone."""
@@ -100,21 +108,23 @@ class _Stack:
         if catalogue.CONSOLE not in self._plan.programs or done.exists():
             return
         await self.supervisor.ready(catalogue.CONSOLE.name)
+        who = ("--email", self._secrets.email, "--name", "Ana Admin")
         environment = self._plan.environment(catalogue.CONSOLE, self._secrets)
-        child = process.spawn(
-            "create-admin",
-            [
-                *(sys.executable, "-P", "-m", "console", "create-admin"),
-                *("--email", self._secrets.email, "--name", "Ana Admin"),
-            ],
-            log=self._logs / "create-admin.log",
-            env=environment | {"CONVOBOSS_ADMIN_PASSWORD": self._secrets.password},
-            cwd=paths.ROOT,
-        )
-        code = await asyncio.wait_for(child.wait(), ADMIN)
-        if code:
-            raise LocalError(f"The first admin could not be made:\n{child.tail()}")
+        environment["CONVOBOSS_ADMIN_PASSWORD"] = self._secrets.password
+        await self._do("create-admin", "console", "create-admin", *who, env=environment)
         done.touch()
+
+    async def _do(self, name: str, module: str, *arguments: str, env: Mapping[str, str]) -> None:
+        """Runs a command to its end. Raises LocalError with its words when it fails."""
+        environment = python_environment() | dict(env)
+        child = await self._nursery.spawn(name, module, arguments, log=self._log(name), env=environment)
+        try:
+            code = await asyncio.wait_for(child.wait(), COMMAND)
+        except TimeoutError:
+            child.kill()
+            raise LocalError(f"{name} did not end within {COMMAND:.0f} s:\n{child.tail()}") from None
+        if code:
+            raise LocalError(f"{name} failed:\n{child.tail()}")
 
     async def _seed(self) -> None:
         seeding = story.seeding()
@@ -146,7 +156,9 @@ class _Stack:
         stand_ins: list[Managed] = []
         for program in self._plan.programs:
             environment = self._plan.environment(program, self._secrets)
-            service = Service(program, self._plan.ports[program.name], environment, self._log(program.name))
+            gate = _open() if program.stands_in_for else self._topics_made
+            port, log = self._plan.ports[program.name], self._log(program.name)
+            service = Service(program, port, environment, log, nursery=self._nursery, gate=gate)
             (stand_ins if program.stands_in_for else services).append(service)
         return [services, stand_ins, self._servers()]
 
@@ -170,6 +182,13 @@ class _Stack:
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
         return log
+
+
+def _open() -> asyncio.Event:
+    """The gate of a program that waits for nobody."""
+    gate = asyncio.Event()
+    gate.set()
+    return gate
 
 
 @contextlib.contextmanager

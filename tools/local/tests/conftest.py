@@ -28,6 +28,7 @@ class SmallStack:
     """`make run` with one small service, as a child process."""
 
     def __init__(self, folder: Path, port: int, **environment: str) -> None:
+        self._folder = folder
         self.output = folder.with_suffix(".out")
         with self.output.open("w") as out:
             self.popen = subprocess.Popen(
@@ -42,6 +43,9 @@ class SmallStack:
     @property
     def said(self) -> str:
         return self.output.read_text()
+
+    def log(self, name: str) -> str:
+        return (self._folder / "logs" / f"{name}.log").read_text()
 
     async def says(self, text: str) -> str:
         await eventually(lambda: text in self.said or self.popen.poll() is not None, text)

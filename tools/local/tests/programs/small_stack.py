@@ -9,13 +9,9 @@ from local.catalogue import Program
 from local.errors import LocalError
 
 
-async def no_topics(bootstrap: str) -> None:
-    print(f"broker {bootstrap}")
-
-
 def main(data: Path, port: int) -> int:
     patient = Program("patient", "patient", port, "a service")
-    options = stack.Options(data, data / "story.json", stay=True, programs=(patient,), make_topics=no_topics)
+    options = stack.Options(data, data / "story.json", stay=True, programs=(patient,), topics_module="broker_seen")
     try:
         return asyncio.run(stack.run(options))
     except LocalError as error:
@@ -23,4 +19,5 @@ def main(data: Path, port: int) -> int:
         return 1
 
 
-sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
