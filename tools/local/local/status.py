@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TextIO
 
 SILENCE = 1.0  # seconds: a shorter wait is not mentioned
+FIRST_ANSWER = "its first answer"
 AGAIN = 5.0  # seconds between two mentions of the same wait
 
 
@@ -78,10 +79,13 @@ class Board:
             self._draw()
             return
         now = self._clock()
+        due: dict[str, list[str]] = {}
         for name, state in self._states.items():
             if state.kind is Kind.STARTING and self._due(state, now):
                 state.mentioned = now
-                self.say(f"  waiting for {name} ({now - state.since:.0f} s): {state.detail or 'its first answer'}")
+                due.setdefault(f"{state.detail or FIRST_ANSWER} ({now - state.since:.0f} s)", []).append(name)
+        for reason, names in due.items():
+            self.say(f"  waiting for {', '.join(names)}: {reason}")
 
     def close(self) -> None:
         """Leaves the lines, removes the block."""
@@ -109,7 +113,7 @@ class Board:
         ready = [name for name, state in self._states.items() if state.kind is Kind.READY]
         lines = ["─" * 60, f"ready {len(ready)}/{len(self._states)}: {' '.join(ready)}"]
         lines += [
-            f"{state.kind.value:9} {name}: {state.detail or 'its first answer'} ({now - state.since:.0f} s)"
+            f"{state.kind.value:9} {name}: {state.detail or FIRST_ANSWER} ({now - state.since:.0f} s)"
             for name, state in self._states.items()
             if state.kind is not Kind.READY
         ]
@@ -129,7 +133,7 @@ class Board:
 def _news(name: str, kind: Kind, detail: str, before: _State | None, now: float) -> str:
     if kind is Kind.READY:
         took = f" ({now - before.since:.1f} s)" if before else ""
-        return f"  {name} is ready{took}"
+        return f"  {name} is ready{' again' if before and before.kind is Kind.FAILING else ''}{took}"
     if kind in {Kind.FAILING, Kind.DOWN}:
         return f"  {name} is {kind.value}: {detail}"
     return ""

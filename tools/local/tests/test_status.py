@@ -42,9 +42,24 @@ def test_a_longer_wait_says_what_it_waits_for_and_repeats_itself_rarely(lines, o
         clock.now += 0.2
         lines.refresh()
     assert out.getvalue().splitlines() == [
-        "  waiting for Kafka (1 s): a record",
-        "  waiting for Kafka (6 s): a record",
+        "  waiting for Kafka: a record (1 s)",
+        "  waiting for Kafka: a record (6 s)",
     ]
+
+
+def test_those_who_wait_for_the_same_share_a_line(lines, out, clock):
+    lines.set("takeover", Kind.STARTING, "Kafka")
+    lines.set("notifier", Kind.STARTING, "Kafka")
+    clock.now += 1.2
+    lines.refresh()
+    assert out.getvalue() == "  waiting for takeover, notifier: Kafka (1 s)\n"
+
+
+def test_health_that_came_back_is_told_from_a_first_readiness(lines, out, clock):
+    lines.set("takeover", Kind.FAILING, "no database")
+    clock.now += 3
+    lines.set("takeover", Kind.READY)
+    assert out.getvalue().splitlines()[-1] == "  takeover is ready again (3.0 s)"
 
 
 def test_a_change_of_health_is_a_line_and_the_same_again_is_none(lines, out):
