@@ -1,0 +1,3 @@
+from convoboss.main import main
+
+main()

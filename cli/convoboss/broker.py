@@ -1,0 +1,66 @@
+"""The broker, asked from outside: which topics it has, and records without a group and without commits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from convoboss.errors import BrokerAway
+from runtime.kafka import connection
+from runtime.settings import ServiceSettings
+
+ANSWER: Final = 10.0  # seconds for the first answer, logging in included
+STOP: Final = 3.0  # seconds
+NAME: Final = "convoboss"
+
+
+async def partitions(settings: ServiceSettings) -> Mapping[str, int]:
+    """How many partitions each topic of the broker has. Asks for all of them, so that none is made by asking."""
+    with told(settings):
+        async with asyncio.timeout(ANSWER):
+            admin = AIOKafkaAdminClient(**connection(settings, NAME))
+            try:
+                await admin.start()
+                return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+            finally:
+                await admin.close()
+
+
+@asynccontextmanager
+async def reader(settings: ServiceSettings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of no group. Where retention took records away meanwhile, it goes on at the first that is left."""
+    consumer = AIOKafkaConsumer(
+        **connection(settings, NAME), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        with told(settings):
+            async with asyncio.timeout(ANSWER):
+                await consumer.start()
+        yield consumer
+    finally:
+        try:
+            async with asyncio.timeout(STOP):
+                await consumer.stop()
+        except (KafkaError, TimeoutError):
+            pass
+
+
+@contextmanager
+def told(settings: ServiceSettings) -> Iterator[None]:
+    """Turns what the client raises while the broker is away into one sentence."""
+    try:
+        yield
+    except (KafkaError, OSError, TimeoutError, ValueError) as error:
+        raise BrokerAway(settings.kafka_bootstrap, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, KafkaConnectionError):
+        return "no connection"
+    return str(error) or type(error).__name__

@@ -1,0 +1,41 @@
+"""What ends a command: a sentence for the person at the terminal, and an exit code for scripts."""
+
+from typing import Final
+
+FAILED: Final = 1
+USAGE: Final = 2
+NO_BROKER: Final = 3
+NO_TOPIC: Final = 4
+INTERRUPTED: Final = 130  # as shells have it for Ctrl-C
+
+
+class CommandError(Exception):
+    """The command cannot go on; the text says why and what to do."""
+
+    code = FAILED
+
+
+class BrokerAway(CommandError):
+    """No broker answers."""
+
+    code = NO_BROKER
+
+    def __init__(self, bootstrap: str, reason: str) -> None:
+        super().__init__(
+            f"No Kafka broker answers at {bootstrap} ({reason}). `make run` starts one;"
+            " CONVOBOSS_KAFKA_BOOTSTRAP names another, e.g. CONVOBOSS_KAFKA_BOOTSTRAP=127.0.0.1:9092."
+        )
+        self.bootstrap = bootstrap
+
+
+class TopicsMissing(CommandError):
+    """The broker has none of the topics that were asked for."""
+
+    code = NO_TOPIC
+
+    def __init__(self, topics: tuple[str, ...], bootstrap: str) -> None:
+        super().__init__(
+            f"The broker at {bootstrap} has no topic {', '.join(topics)}. `make topics` makes the missing ones;"
+            " `convoboss topics` shows what is there."
+        )
+        self.topics = topics
