@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 from local import kafka as embedded_kafka
 from local import ports
@@ -16,118 +15,80 @@ from local.servers import Kafka
 
 KAFKA_IMAGE = "apache/kafka:4.4.0"
 POSTGRES_IMAGE = "postgres:18"
+CONTROLLER = 19093  # Kafka's second port, inside its container only
 PULL_AND_START = 300.0  # seconds: the first run downloads the images
 
 
-class Server(Protocol):
-    """What a fault test does to a server; every step may be repeated, `start` brings it back with its data."""
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-    async def kill(self) -> None: ...
-    async def pause(self) -> None: ...
-    async def resume(self) -> None: ...
-
-
-class Broker(Server, Protocol):
-    @property
-    def bootstrap(self) -> str: ...
-
-
 class _Container:
-    """A container that keeps its host port over kill and start."""
+    """A container that keeps its host port and its data over kill and start."""
 
     def __init__(self, image: str, port: int, inside: int, env: dict[str, str], command: str | None = None) -> None:
         from testcontainers.core.container import DockerContainer
 
+        self._port = port
         self._container = DockerContainer(image, command=command, env=env).with_bind_ports(inside, port)
         self._made = False
 
-    @property
-    def host(self) -> str:
+    async def begin(self) -> str:
+        """Makes it, or starts it again; returns the host it is reached at."""
+        await asyncio.to_thread(self._call, "start") if self._made else await asyncio.to_thread(self._container.start)
+        self._made = True
         return self._container.get_container_host_ip()
 
-    def start(self) -> None:
-        if self._made:
-            self._container.get_wrapped_container().start()
-        else:
-            self._container.start()
-            self._made = True
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._call, "stop")
 
-    def call(self, verb: str) -> None:
-        getattr(self._container.get_wrapped_container(), verb)()
+    async def kill(self) -> None:
+        await asyncio.to_thread(self._call, "kill")
 
-    def remove(self) -> None:
+    async def pause(self) -> None:
+        await asyncio.to_thread(self._call, "pause")
+
+    async def resume(self) -> None:
+        container = self._container.get_wrapped_container()
+        await asyncio.to_thread(container.reload)
+        if container.status == "paused":
+            await asyncio.to_thread(container.unpause)
+
+    def close(self) -> None:
         if self._made:
             self._container.stop()
+        ports.release(self._port)
+
+    def _call(self, verb: str) -> None:
+        getattr(self._container.get_wrapped_container(), verb)()
 
 
-class ContainerPostgres(DatabaseServer):
+class ContainerPostgres(_Container, DatabaseServer):
     def __init__(self, *, durable: bool = False) -> None:
         self.port = ports.reserve()
         settings = {"max_connections": "200"} | ({} if durable else FAST)
         command = " ".join(["postgres", *(f"-c {name}={value}" for name, value in settings.items())])
         env = {"POSTGRES_USER": USER, "POSTGRES_HOST_AUTH_METHOD": "trust"}
-        self._container = _Container(POSTGRES_IMAGE, self.port, 5432, env, command)
+        super().__init__(POSTGRES_IMAGE, self.port, 5432, env, command)
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._container.start)
-        self.host = self._container.host
+        self.host = await self.begin()
         await self.answer(time.monotonic() + PULL_AND_START, lambda: None)
 
-    async def stop(self) -> None:
-        await asyncio.to_thread(self._container.call, "stop")
 
-    async def kill(self) -> None:
-        await asyncio.to_thread(self._container.call, "kill")
-
-    async def pause(self) -> None:
-        await asyncio.to_thread(self._container.call, "pause")
-
-    async def resume(self) -> None:
-        await asyncio.to_thread(self._container.call, "unpause")
-
-    def close(self) -> None:
-        self._container.remove()
-        ports.release(self.port)
-
-
-class ContainerKafka:
+class ContainerKafka(_Container):
     def __init__(self) -> None:
-        self._port = ports.reserve()
-        settings = embedded_kafka.SETTINGS.format(port=self._port, controller=19093, logs="/tmp/kafka-logs")  # noqa: S108
+        port = ports.reserve()
+        settings = embedded_kafka.SETTINGS.format(port=port, controller=CONTROLLER, logs="/tmp/kafka-logs")  # noqa: S108
         env = dict(_as_environment(settings), CLUSTER_ID=embedded_kafka.CLUSTER_ID)
-        # inside it listens on every address; outside it is named by the host's
-        env["KAFKA_LISTENERS"] = f"BROKER://0.0.0.0:{self._port},CONTROLLER://127.0.0.1:19093"
-        self._container = _Container(KAFKA_IMAGE, self._port, self._port, env)
-
-    @property
-    def bootstrap(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        # inside it listens on every address; clients are told the host's
+        env["KAFKA_LISTENERS"] = f"BROKER://0.0.0.0:{port},CONTROLLER://127.0.0.1:{CONTROLLER}"
+        self.bootstrap = f"127.0.0.1:{port}"
+        super().__init__(KAFKA_IMAGE, port, port, env)
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._container.start)
+        await self.begin()
         deadline = time.monotonic() + PULL_AND_START
         while not await embedded_kafka.acknowledged(self.bootstrap):
             if time.monotonic() > deadline:
                 raise StartFailed("Kafka", "no record was acknowledged in time", "")
             await asyncio.sleep(embedded_kafka.POLL)
-
-    async def stop(self) -> None:
-        await asyncio.to_thread(self._container.call, "stop")
-
-    async def kill(self) -> None:
-        await asyncio.to_thread(self._container.call, "kill")
-
-    async def pause(self) -> None:
-        await asyncio.to_thread(self._container.call, "pause")
-
-    async def resume(self) -> None:
-        await asyncio.to_thread(self._container.call, "unpause")
-
-    def close(self) -> None:
-        self._container.remove()
-        ports.release(self._port)
 
 
 def backend() -> str:

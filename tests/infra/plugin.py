@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.backends import Broker, ContainerKafka, ContainerPostgres, make_kafka, make_postgres
+from infra.backends import ContainerKafka, ContainerPostgres, make_kafka, make_postgres
 from infra.topics import delete_topics
 from local.postgres import Postgres
 from local.servers import Kafka
@@ -63,7 +63,7 @@ def _postgres(_loop: asyncio.AbstractEventLoop, _folder: Path) -> Iterator[Postg
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(_kafka: Broker) -> str:
+def kafka_bootstrap(_kafka: Kafka | ContainerKafka) -> str:
     return _kafka.bootstrap
 
 
