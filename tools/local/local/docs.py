@@ -1,4 +1,4 @@
-"""Pages of docs/ that are written by programs, so that they cannot differ from the code.
+"""Pages that are written by programs, so that they cannot differ from the code.
 
 Each page is what its module prints, run as `python -m MODULE ARGUMENT...` with no setting in the environment.
 """
@@ -25,6 +25,7 @@ class Page:
 PAGES = (
     Page(Path("docs/settings.md"), ("runtime.reference", *SERVICES)),
     Page(Path("docs/topics.md"), ("schemas.reference",)),
+    Page(Path("services/console/openapi.json"), ("console", "openapi")),
 )
 
 

@@ -32,6 +32,7 @@ class Options:
 
 async def run(options: Options) -> int:
     """The exit code: 0 unless a step of the story failed where that counts. Raises LocalError."""
+    _check_channel(options.channel)
     with lock.hold(options.data):
         board = Board()
         stopped = asyncio.Event()
@@ -48,6 +49,17 @@ async def run(options: Options) -> int:
                 board.close()
         board.say(f"All stopped after {board.elapsed:.0f} s.")
         return (0 if options.stay else 130) if result is None else result
+
+
+def _check_channel(file: Path | None) -> None:
+    """A file with a mistake is told before anything starts. Raises LocalError."""
+    seeding = story.seeding()
+    if file is None or seeding is None:
+        return
+    try:
+        seeding.read_channel(file)
+    except seeding.BadChannelFile as bad:
+        raise LocalError(str(bad)) from bad
 
 
 async def demo(options: Options) -> int:
@@ -132,9 +144,12 @@ class _Stack:
             self._board.say("No example bot was seeded: it takes the console and the package story.")
             return
         places, say = self._plan.places(), self._board.say
-        if self._options.channel is not None:
-            await seeding.import_channel(places, self._secrets, self._options.channel, say=say)
-        await seeding.seed(places, self._secrets, say=say)
+        try:
+            await seeding.seed(places, self._secrets, say=say)
+            if self._options.channel is not None:
+                await seeding.import_channel(places, self._secrets, self._options.channel, say=say)
+        except seeding.Refused as refused:
+            raise LocalError(f"The example bot could not be seeded: {refused}") from refused
 
     async def _play(self) -> bool:
         """Whether the story went as told; a stack that is connected to the real Facebook has no story."""

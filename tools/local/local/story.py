@@ -18,6 +18,12 @@ Say = Callable[[str], None]
 class Seeding(Protocol):
     """The module `story.seed`. Everything goes through the console's HTTP API and may be repeated."""
 
+    BadChannelFile: type[Exception]  # its text is a sentence for the person who wrote the file
+    Refused: type[Exception]  # by the console
+
+    def read_channel(self, file: Path) -> object:
+        """Raises BadChannelFile."""
+
     async def seed(self, places: Places, login: Credentials, *, say: Say) -> None:
         """The example bot with its flow published and its page connected. Raises when the console refuses."""
 
