@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from aiokafka import TopicPartition
@@ -93,6 +94,7 @@ class _Printer:
         self.topics = topics
         self._options = options
         self._key = None if options.conversation is None else options.conversation.encode()
+        self._since = int(options.start.timestamp() * 1000) if isinstance(options.start, datetime) else 0
         self._left = options.limit
         lines = Lines(look, max(map(len, topics)), keys=options.conversation is None)
         self._write: Callable[[Entry], str] = json_line if options.as_json else lines.line
@@ -113,6 +115,8 @@ class _Printer:
     def _fits(self, raw: Raw) -> bool:
         if self._key is not None and raw.key != self._key:
             return False
+        if raw.timestamp < self._since:
+            return False  # the broker begins at the first record that is late enough; an earlier one may follow it
         types = self._options.types
         return not types or any(fnmatchcase(type_of(raw), pattern) for pattern in types)
 
