@@ -94,7 +94,7 @@ class _Printer:
         self.topics = topics
         self._options = options
         self._key = None if options.conversation is None else options.conversation.encode()
-        self._since = int(options.start.timestamp() * 1000) if isinstance(options.start, datetime) else 0
+        self._since = int(options.start.timestamp() * 1000) if isinstance(options.start, datetime) else -1
         self._left = options.limit
         lines = Lines(look, max(map(len, topics)), keys=options.conversation is None)
         self._write: Callable[[Entry], str] = json_line if options.as_json else lines.line
