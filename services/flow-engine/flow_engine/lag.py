@@ -4,8 +4,7 @@ The consumer itself is not asked: one that has stopped working says nothing of i
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -106,21 +105,27 @@ class LagWatch:
             raise WrongPartitions(self._topic, found, expected)
 
     async def run(self) -> None:
+        said = ""
         while True:
             try:
                 await self._watch()
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("looking anew for how far turns are", error=f"{type(error).__name__}: {error}")
+                reason = type(error).__name__
+                self._component.failing(f"the broker does not tell how far turns are: {reason}")
+                if reason != said:  # an outage is said once
+                    said = reason
+                    log.warning("the broker does not tell how far turns are", error=f"{reason}: {error}")
             await asyncio.sleep(self._every)
 
     async def _watch(self) -> None:
-        # it only asks: without a subscription it is no member of the group
         kafka = AIOKafkaConsumer(
-            **connection(self._settings, f"{self._group}-watch"), group_id=self._group, enable_auto_commit=False
-        )
+            **connection(self._settings, f"{self._group}-watch")
+        )  # reads nothing: it asks for offsets
+        admin = AIOKafkaAdminClient(**connection(self._settings, f"{self._group}-watch"))
         try:
             async with asyncio.timeout(ANSWER):
                 await kafka.start()
+                await admin.start()
             while True:
                 owned = self._owned()
                 if owned is None:
@@ -128,24 +133,23 @@ class LagWatch:
                     await asyncio.sleep(min(SOON, self._every))
                     continue
                 async with asyncio.timeout(ANSWER):
-                    standings = await self._look(kafka, owned)
+                    standings = await self._look(kafka, admin, owned)
                 self._judge(standings)
                 await asyncio.sleep(self._every)
-        except (KafkaError, OSError, TimeoutError) as error:
-            self._component.failing(f"the broker does not tell how far turns are: {type(error).__name__}")
-            raise
         finally:
-            await _close(kafka)
+            await _close(kafka.stop())
+            await _close(admin.close())
 
-    async def _look(self, kafka: AIOKafkaConsumer, owned: Collection[int]) -> dict[int, Standing]:
+    async def _look(
+        self, kafka: AIOKafkaConsumer, admin: AIOKafkaAdminClient, owned: Collection[int]
+    ) -> dict[int, Standing]:
         tps = [TopicPartition(self._topic, partition) for partition in sorted(owned)]
         if not tps:
             return {}
-        if kafka.assignment() != set(tps):
-            kafka.assign(tps)
+        committed = await admin.list_consumer_group_offsets(self._group, partitions=tps)
         begins = await kafka.beginning_offsets(tps)
         ends = await kafka.end_offsets(tps)
-        return {tp.partition: Standing(await kafka.committed(tp) or begins[tp], ends[tp]) for tp in tps}
+        return {tp.partition: Standing(max(committed[tp].offset, begins[tp]), ends[tp]) for tp in tps}
 
     def _judge(self, standings: Mapping[int, Standing]) -> None:
         metrics.TURNS_WAITING.clear()
@@ -176,10 +180,17 @@ class LagWatch:
         else:
             return sum(len(topic["partitions"]) for topic in described)
         finally:
-            await admin.close()
+            await _close(admin.close())
 
 
-async def _close(kafka: AIOKafkaConsumer) -> None:
-    with suppress(KafkaError, OSError, TimeoutError):
+async def _close(closing: Coroutine[None, None, None]) -> None:
+    """End a client, bounded. aiokafka's may raise the cancellation of its own tasks, which is none of ours."""
+    try:
         async with asyncio.timeout(CLOSE):
-            await kafka.stop()
+            await closing
+    except (KafkaError, OSError, TimeoutError):
+        pass
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise

@@ -24,6 +24,10 @@ CATCH_UP = 60.0  # seconds for one attempt to read all flow versions
 log = get_logger(__name__)
 
 
+class PartEnded(Exception):
+    """A part of the engine ended by itself; only all of them together are of use."""
+
+
 async def run(settings: FlowEngineSettings) -> None:
     health = Health()
     async with HttpServer(settings, health):
@@ -76,6 +80,8 @@ async def _together(*works: Coroutine[None, None, None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
+            if task.cancelled():  # by a library; the process was not asked to stop
+                raise PartEnded
             task.result()
     finally:
         for task in tasks:
