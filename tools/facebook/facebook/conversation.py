@@ -58,12 +58,13 @@ class Conversation:
         self.lines.append(line)
         self.typing_at = None
 
+    def last_said(self) -> Line | None:
+        return next((line for line in reversed(self.lines) if line.side != "notice"), None)
+
     def offered(self) -> tuple[Choice, ...]:
         """The quick replies the customer sees: those of the last message, if it has some."""
-        for line in reversed(self.lines):
-            if line.side != "notice":
-                return line.quick_replies
-        return ()
+        last = self.last_said()
+        return last.quick_replies if last else ()
 
     def sender_of(self, payload: str) -> str | None:
         """The app whose button carries `payload`, the latest one first."""
@@ -94,7 +95,7 @@ class Conversation:
             last_customer_at=self.last_customer_at,
             typing=self.typing_at is not None and now < self.typing_at + TYPING_SHOWN,
             quick_replies=self.offered(),
-            last=self.lines[-1] if self.lines else None,
+            last=self.last_said(),
         )
 
 

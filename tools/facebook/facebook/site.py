@@ -16,6 +16,7 @@ FILES = {
     "app.js": "text/javascript",
     "api.js": "text/javascript",
     "draw.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
 }
 # Pictures that a bot sends may be anywhere; everything else is ours.
 POLICY = (
@@ -52,7 +53,7 @@ class Site:
         psid = request.match_info["psid"]
         page = self._world.registry.page_of(psid, request.query.get("page"))
         customer = self._world.registry.customer(page.id, psid)
-        initials = customer.first_name[:1] + customer.last_name[:1]
+        initials = (customer.first_name[:1] + customer.last_name[:1]).upper()
         return web.Response(text=_drawn(initials, int(psid)), content_type="image/svg+xml")
 
     async def _alive(self, _request: web.Request) -> web.Response:
