@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from fb_handover import metrics
-from fb_handover.repository import SWEEP_AT_ONCE, Outbound
-from runtime.errors import passes
+from fb_handover.repository import SWEEP_AT_ONCE, Outbound, passes
 from runtime.logs import get_logger
 
 LOOK_EVERY: Final = 5.0  # seconds
@@ -37,9 +36,10 @@ class Housekeeping:
                 if looks % SWEEP_EVERY == 0:
                     await self.sweep()
             except Exception as error:
-                if not passes(error):
-                    raise
-                log.warning("housekeeping put off", error=f"{type(error).__name__}: {error}")
+                if passes(error):
+                    log.warning("housekeeping put off", error=f"{type(error).__name__}: {error}")
+                else:
+                    log.exception("housekeeping put off")
             looks += 1
             await asyncio.sleep(LOOK_EVERY)
 

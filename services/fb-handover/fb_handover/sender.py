@@ -15,10 +15,9 @@ from fb_handover.graph import Graph
 from fb_handover.graph_body import GraphRequest, Origin
 from fb_handover.order import Context, Rules, Transition
 from fb_handover.outgoing import Row, State, Step
-from fb_handover.repository import Lane, LaneLost, Outbound
+from fb_handover.repository import Lane, LaneLost, Outbound, passes
 from runtime import tracing
 from runtime.backoff import Rng, delays
-from runtime.errors import passes
 from runtime.health import Component
 from runtime.logs import bind, get_logger
 from schemas.base import ConversationId
@@ -113,16 +112,17 @@ class Sender:
         while True:
             try:
                 pause = await self._take_up()
-                self._component.ok(f"{len(self._owned)} partitions")
             except Exception as error:
-                if not passes(error):
-                    raise
                 self._component.failing(f"{type(error).__name__}: {error}")
-                log.warning("cannot look for commands, trying again", error=f"{type(error).__name__}: {error}")
-                pause = next(waits)
+                if passes(error):
+                    log.warning("cannot look for commands, trying again", error=f"{type(error).__name__}: {error}")
+                else:
+                    log.exception("cannot look for commands, trying again")
+                await asyncio.sleep(next(waits))
             else:
+                self._component.ok(f"{len(self._owned)} partitions")
                 waits = delays(RETRY_FIRST, RETRY_CAP, self._rng)
-            await self._rest(pause)
+                await self._rest(pause)
 
     async def drain(self, seconds: float) -> None:
         """Takes up nothing more and waits for the requests under way. What is late is left with its outcome unknown."""

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fb_world import a_world  # noqa: E402
+from fb_world import a_world
 
 
 @pytest.fixture

@@ -20,14 +20,15 @@ import asyncpg
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from fb_commands import APP, INBOX, PAGE
+from infra.plugin import FERNET_KEY
+from pydantic import SecretStr
+
 from facebook.main import WORLD, build
 from facebook.pages import BoxFile
 from facebook.settings import Settings as BoxSettings
-from fb_commands import APP, INBOX, PAGE
 from fb_handover import main
 from fb_handover.settings import Settings
-from infra.plugin import FERNET_KEY
-from pydantic import SecretStr
 from runtime.kafka import Publisher
 from runtime.records import Outgoing
 from runtime.secrets import SecretBox

@@ -1,13 +1,10 @@
 """What leaves for Facebook, in which order, and what is told of it."""
 
-import asyncio
-
-import pytest
+import asyncpg
 from fb_commands import (
     APP,
     INBOX,
     PAGE,
-    conversation,
     passes_thread,
     reads_profile,
     reads_thread,
@@ -16,6 +13,7 @@ from fb_commands import (
     takes_thread,
 )
 from fb_world import OTHER_PAGE, PSIDS, TOKEN, numbered, until
+
 from schemas.messages import Button, OutMessage, QuickReply
 
 MIA, JONAS = PSIDS[0], PSIDS[1]
@@ -431,6 +429,5 @@ async def _put_off(world, command) -> bool:
     with_reason = "SELECT reason FROM fb_handover.outgoing WHERE command = $1"
     try:
         return bool(await world.database.fetchval(with_reason, command))
-    except Exception:  # the service has not made its tables yet
-        await asyncio.sleep(0)
+    except asyncpg.UndefinedTableError:  # the service has not made its tables yet
         return False

@@ -5,7 +5,7 @@ WITH due AS (
     FROM unnest($1::integer[]) AS owned (partition)
     CROSS JOIN LATERAL (
         SELECT conversation FROM lane
-        WHERE lane.partition = owned.partition AND due_at <= clock_timestamp()
+        WHERE lane.partition = owned.partition AND due_at <= statement_timestamp()
         ORDER BY due_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     ) AS ready

@@ -1,0 +1,325 @@
+"""The tables: claims, fences, the ledger, silences, and that nothing reads a whole table."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from fb_commands import AT, begun, context, passes_thread, reads_thread, says, silence
+from pydantic import SecretStr
+
+from fb_handover import intake, order, repository
+from fb_handover.answers import Accepted, Later, Unknown
+from fb_handover.order import Transition
+from fb_handover.outgoing import State, Step
+from fb_handover.repository import LaneLost, Outbound
+from fb_handover.settings import Settings
+from runtime.postgres import close, connect, migrate, transaction
+from runtime.records import Record
+
+PARTITION = 3
+OK = Accepted({"message_id": "m_1"})
+
+
+@pytest.fixture
+async def pool(database_url):
+    settings = Settings(database_url=SecretStr(database_url))
+    await migrate(settings, "fb_handover", "fb_handover")
+    made = await connect(settings, "fb_handover")
+    yield made
+    await close(made)
+
+
+@pytest.fixture
+def outbound(pool):
+    return Outbound(pool, owner="first", lease=60.0)
+
+
+async def store(pool, *commands, partition=PARTITION):
+    records = [Record("messenger.commands", partition, n, each.key, AT, each) for n, each in enumerate(commands)]
+    async with transaction(pool) as tx:
+        return await repository.store(tx, partition, intake.plan(records))
+
+
+async def states(pool):
+    return {row["command"]: row["state"] for row in await pool.fetch("SELECT command, state FROM outgoing")}
+
+
+async def claimed(outbound):
+    [lane] = await outbound.claim([PARTITION], 10)
+    return lane
+
+
+async def settle(outbound, lane, row, transition):
+    return await outbound.settle(lane, row, lambda met: order.meet(transition, met, context()), traceparent=None)
+
+
+def done(row):
+    return Transition(replace(row, state=State.DONE))
+
+
+async def test_a_conversation_is_claimed_by_one_alone(pool, outbound):
+    await store(pool, says(name="a"))
+    assert len(await outbound.claim([PARTITION], 10)) == 1
+    assert await Outbound(pool, owner="second", lease=60.0).claim([PARTITION], 10) == []
+
+
+async def test_many_who_claim_at_once_share_without_overlap(pool):
+    await store(pool, *[says(name=f"c{n}", psid=str(n)) for n in range(60)])
+    claims = await asyncio.gather(*[Outbound(pool, owner=str(n), lease=60.0).claim([PARTITION], 20) for n in range(6)])
+    conversations = [lane.conversation for lanes in claims for lane in lanes]
+    assert len(conversations) == len(set(conversations))
+
+
+async def test_only_partitions_asked_for_are_claimed(pool, outbound):
+    await store(pool, says(name="a"))
+    assert await outbound.claim([PARTITION + 1], 10) == []
+
+
+async def test_a_claim_that_ran_out_goes_to_another_and_its_old_holder_writes_nothing(pool):
+    await store(pool, says(name="a"))
+    slow = Outbound(pool, owner="slow", lease=0.0)
+    old = await claimed(slow)
+    row = await slow.head(old)
+    other = Outbound(pool, owner="other", lease=60.0)
+    new = await claimed(other)
+    assert new.fence != old.fence
+    assert await slow.begin(old, row) is None
+    with pytest.raises(LaneLost):
+        await settle(slow, old, row, done(row))
+    assert await other.begin(new, row) is not None
+
+
+async def test_a_command_is_begun_once(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    row = await outbound.head(lane)
+    assert await outbound.begin(lane, row) is not None
+    assert await outbound.begin(lane, row) is None
+
+
+async def test_commands_follow_each_other_and_the_lane_goes_with_the_last(pool, outbound):
+    await store(pool, says(name="a"), says(name="b"))
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    settled = await settle(outbound, lane, row, done(row))
+    assert settled.following.command.id == "b"
+    row = await outbound.begin(lane, settled.following)
+    assert (await settle(outbound, lane, row, done(row))).following is None
+    assert await pool.fetchval("SELECT count(*) FROM lane") == 0
+
+
+async def test_a_command_stored_while_the_last_one_is_closed_is_not_forgotten(pool, outbound):
+    """The lane is locked on both sides: either the sender sees the new command, or the lane is made anew."""
+    for n in range(20):
+        await store(pool, says(name=f"a{n}"))
+        lane = await claimed(outbound)
+        row = await outbound.begin(lane, await outbound.head(lane))
+        settled, _ = await asyncio.gather(
+            settle(outbound, lane, row, done(row)), store(pool, says(name=f"b{n}", person=True))
+        )
+        if settled.following is None:
+            lane = await claimed(outbound)
+        row = await outbound.head(lane)
+        assert row.command.id == f"b{n}"
+        await settle(outbound, lane, row, done(row))
+
+
+async def test_a_command_that_is_put_off_rests_and_others_go_on(pool, outbound):
+    await store(pool, says(name="a"), says(name="b"), says(name="c", psid="99"))
+    lanes = {lane.conversation: lane for lane in await outbound.claim([PARTITION], 10)}
+    lane = lanes[says().conversation]
+    row = await outbound.begin(lane, await outbound.head(lane))
+    later = order.after(row, Later("busy"), context(first_delay=60.0), None)
+    assert (await settle(outbound, lane, row, later)).following is None
+    assert await outbound.claim([PARTITION], 10) == []
+    assert 50.0 < await outbound.next_due([PARTITION]) < 61.0
+
+
+async def test_new_commands_do_not_wake_a_conversation_that_rests(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    await settle(outbound, lane, row, order.after(row, Later("busy"), context(first_delay=60.0), None))
+    await store(pool, says(name="b"))
+    assert await outbound.claim([PARTITION], 10) == []
+
+
+async def test_a_silence_closes_what_waits_marks_what_is_sent_and_wakes_the_conversation(pool, outbound):
+    await store(
+        pool,
+        says(name="sending"),
+        says(name="waits"),
+        passes_thread(name="control"),
+        reads_thread(name="question"),
+        says(name="later epoch", epoch=2),
+    )
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    closed = await store(pool, silence(2))
+    assert [each.command.id for each in closed] == ["waits", "control"]
+    assert await states(pool) == {
+        "sending": "sending",
+        "waits": "suppressed",
+        "control": "suppressed",
+        "question": "waiting",
+        "later epoch": "waiting",
+    }
+    put_off = await settle(outbound, lane, row, order.after(row, Later("busy"), context(), None))
+    assert put_off.stored.row.state is State.SUPPRESSED
+    assert put_off.following.command.id == "question"
+
+
+async def test_a_silence_wakes_a_conversation_whose_first_command_rested(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    await settle(outbound, lane, row, order.after(row, Later("busy"), context(first_delay=60.0), None))
+    await store(pool, silence(2), says(name="b", epoch=2, person=True))
+    lane = await claimed(outbound)
+    assert (await outbound.head(lane)).command.id == "b"
+
+
+async def test_a_silence_and_a_beginning_never_both_win(pool, outbound):
+    for n in range(30):
+        psid = str(5000 + n)
+        await store(pool, says(name=f"c{n}", psid=psid))
+        lane = await claimed(outbound)
+        row = await outbound.head(lane)
+        begun_row, closed = await asyncio.gather(
+            outbound.begin(lane, row), store(pool, silence(2, name=f"s{n}", psid=psid))
+        )
+        assert (begun_row is None) == (len(closed) == 1)
+        await pool.execute("DELETE FROM lane")
+
+
+async def test_a_pass_that_follows_its_message_is_silenced_as_said(pool, outbound):
+    await store(pool, says(name="a", then_pass=True))
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    alone = replace(row, riding=False)
+    await settle(outbound, lane, row, order.after(alone, OK, context(), None))
+    [closed] = await store(pool, silence(2))
+    assert closed.said
+    assert await states(pool) == {"a": "done"}
+
+
+async def test_a_command_stored_twice_stays_one(pool):
+    await store(pool, says(name="a"))
+    assert await store(pool, says(name="a"), silence(2)) != []
+    assert await states(pool) == {"a": "suppressed"}
+
+
+async def test_a_silence_of_the_batch_that_brings_a_command_again_tells_it_once(pool):
+    await store(pool, says(name="a"))
+    assert len(await store(pool, says(name="a"), silence(2))) == 1
+
+
+async def test_a_text_with_a_null_character_is_kept(pool, outbound):
+    await store(pool, says("a\x00b", name="a"))
+    lane = await claimed(outbound)
+    assert (await outbound.head(lane)).command.message.text == "a\x00b"
+
+
+async def test_every_field_of_a_command_comes_back(pool, outbound):
+    command = says("Text", name="a", person=True, then_pass=True, reply="r-1", client_id="b-1", episode="e-1")
+    await store(pool, command)
+    lane = await claimed(outbound)
+    assert (await outbound.head(lane)).command == command
+
+
+async def test_an_unknown_outcome_is_found_with_its_age(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    settled = await settle(outbound, lane, row, order.after(row, Unknown("cut"), context(), None))
+    assert settled.following is None
+    await pool.execute("UPDATE outgoing SET sending_at = clock_timestamp() - interval '40 s'")
+    await pool.execute("UPDATE lane SET due_at = clock_timestamp()")
+    lane = await claimed(outbound)
+    found = await outbound.head(lane)
+    assert found.state is State.SENDING
+    assert 39.0 < found.sending_for < 60.0
+
+
+async def test_echoes_note_their_message_and_wake_the_conversation(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    await settle(outbound, lane, row, order.after(row, Unknown("cut"), context(), None))
+    async with transaction(pool) as tx:
+        [heard] = await repository.echoed(tx, [says().conversation], ["a"])
+        await repository.note_echoes(tx, [replace(heard, mid="m_7")])
+    lane = await claimed(outbound)
+    assert (await outbound.head(lane)).mid == "m_7"
+
+
+async def test_an_echo_during_a_request_is_met_when_its_answer_is_lost(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    row = await outbound.begin(lane, await outbound.head(lane))
+    async with transaction(pool) as tx:
+        [heard] = await repository.echoed(tx, [says().conversation], ["a"])
+        await repository.note_echoes(tx, [replace(heard, mid="m_7")])
+    settled = await settle(outbound, lane, row, order.after(row, Unknown("cut"), context(), None))
+    assert (settled.following.mid, settled.following.state) == ("m_7", State.SENDING)
+
+
+async def test_the_age_of_what_waits_is_known_by_partition(pool, outbound):
+    await store(pool, says(name="a"))
+    await pool.execute("UPDATE outgoing SET created_at = clock_timestamp() - interval '90 s'")
+    ages = await outbound.oldest([PARTITION, PARTITION + 1])
+    assert list(ages) == [PARTITION]
+    assert 89.0 < ages[PARTITION] < 120.0
+
+
+async def test_closed_commands_go_after_their_time_and_open_ones_stay(pool, outbound):
+    await store(pool, says(name="old"), says(name="open"), says(name="young", psid="99"))
+    await pool.execute("UPDATE outgoing SET state = 'done' WHERE command IN ('old', 'young')")
+    await pool.execute(
+        "UPDATE outgoing SET updated_at = clock_timestamp() - interval '8 days' WHERE command IN ('old', 'open')"
+    )
+    assert await outbound.sweep(7 * 24 * 3600.0) == 1
+    assert set(await states(pool)) == {"open", "young"}
+
+
+async def test_nothing_that_runs_for_each_message_reads_a_whole_table(pool, outbound):
+    """With a hundred thousand closed commands and many open lanes, every statement goes by an index."""
+    await pool.execute(
+        "INSERT INTO outgoing (conversation, partition, page, command, epoch, kind, body, state, step)"
+        " SELECT 'messenger:1:' || n % 5000, n % 8, '1', 'old-' || n, 1, 'message.send.v1', '{}', 'done', 'send'"
+        " FROM generate_series(1, 100000) AS n"
+    )
+    await pool.execute(
+        "INSERT INTO lane (conversation, partition, due_at)"
+        " SELECT 'messenger:1:' || n, n % 8, clock_timestamp() + interval '1 hour' FROM generate_series(1, 20000) AS n"
+    )
+    await pool.execute("ANALYZE")
+    await store(pool, says(name="a"))
+    sql = repository._SQL
+    plans = {
+        "claim": ([PARTITION], 64, "x", 60.0),
+        "next_due": ([PARTITION],),
+        "oldest": ([PARTITION],),
+        "head": (says().conversation,),
+        "begin": (says().conversation, 1, 1, 60.0),
+        "hold_lane": (says().conversation, 1),
+        "met": (1,),
+        "silence": ([says().conversation], [2]),
+        "wake_lanes": ([says().conversation],),
+        "echoed": (["a"],),
+        "lock_lanes": ([says().conversation],),
+        "sweep": (3600.0, 1000),
+    }
+    for name, arguments in plans.items():
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN " + sql[name], *arguments))
+        assert "Seq Scan on outgoing" not in plan, f"{name}:\n{plan}"
+        assert "Seq Scan on lane" not in plan, f"{name}:\n{plan}"
+        # a time that is a filter, not a bound of the index, has every row of it read
+        assert "Filter: (due_at" not in plan, f"{name}:\n{plan}"
+        assert "Filter: (updated_at" not in plan, f"{name}:\n{plan}"
+
+
+def test_a_step_after_typing_is_a_step_of_the_same_row():
+    assert begun(says()).step is Step.SEND
