@@ -54,7 +54,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
             retention_ms=30 * DAY,
             log_append_time=True,
             written_by=("ingress", "flow-engine", "console", "fb-handover", "takeover"),
-            read_by=("takeover",),
+            read_by=("takeover", "fb-handover"),
         ),
         Topic(
             TURNS,
