@@ -1,0 +1,26 @@
+"""Takes in outcomes: the rows of e-mails change in the transaction that stores the offset."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from notifier import metrics, repository
+from notifier.notice import State, message_id, plan
+from runtime.handler import BaseHandler
+from runtime.postgres import Connection
+from runtime.records import Outgoing, Record
+
+
+class OutcomesHandler(BaseHandler):
+    def __init__(self, *, public_url: str, now: Callable[[], datetime]) -> None:
+        self._public_url = public_url
+        self._now = now
+
+    async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
+        wanted = plan(record.event for record in records)
+        now = self._now()
+        notices = [(notice, message_id(notice, self._public_url)) for notice in wanted.notices]
+        await repository.write(tx, notices, partition=partition, now=now)
+        dismissed = await repository.dismiss(tx, wanted.over, now=now)
+        if dismissed:
+            metrics.SETTLED.labels(State.NOT_NEEDED).inc(dismissed)
+        return ()

@@ -1,0 +1,1 @@
+SELECT count(*) FROM email WHERE state IN ('due', 'sending')
