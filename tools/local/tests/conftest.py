@@ -80,5 +80,16 @@ def small_stack(tmp_path):
 
 
 @pytest.fixture
+def light_stack(small_stack, kafka_bootstrap, module_database_url):
+    """The same on the test session's servers: what is tested is the supervisor, not the start of Kafka."""
+
+    def start(port=None, **environment):
+        servers = {"CONVOBOSS_KAFKA_BOOTSTRAP": kafka_bootstrap, "CONVOBOSS_DATABASE_URL": module_database_url}
+        return small_stack(port, **servers, **environment)
+
+    return start
+
+
+@pytest.fixture
 def wait_for():
     return eventually

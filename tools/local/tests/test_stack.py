@@ -31,22 +31,22 @@ async def test_kill_9_of_the_supervisor_leaves_no_process_and_the_next_start_wor
     await second.says("Convoboss runs")
 
 
-async def test_a_second_run_on_the_same_data_is_refused_with_the_pid_of_the_first(small_stack):
-    first = small_stack()
+async def test_a_second_run_on_the_same_data_is_refused_with_the_pid_of_the_first(light_stack):
+    first = light_stack()
     await first.says("Starting")
-    second = small_stack()
+    second = light_stack()
     assert await second.ended() == 1
     assert f"process {first.popen.pid}" in second.said
     first.process.terminate()
     assert await first.ended() == 0
 
 
-async def test_a_taken_port_is_said_and_another_one_is_used(small_stack):
+async def test_a_taken_port_is_said_and_another_one_is_used(light_stack):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        stack = small_stack(port)
+        stack = light_stack(port)
         said = await stack.says("Convoboss runs")
     assert f"Port {port} is in use; patient takes " in said
     assert f"http://127.0.0.1:{port} " not in said
@@ -63,14 +63,34 @@ async def test_the_servers_run_where_the_table_and_the_services_are_told(small_s
     await connection.close()
 
 
-async def test_a_service_that_dies_is_said_and_started_again(small_stack, wait_for):
-    stack = small_stack()
+async def test_a_service_that_dies_is_said_and_started_again(light_stack, wait_for):
+    stack = light_stack()
     await stack.says("Convoboss runs")
     (patient,) = [one for one in stack.family() if one.name() == "patient"]
     patient.kill()
     await stack.says("patient ended by SIGKILL")
     await wait_for(lambda: [one for one in stack.family() if "patient" in one.cmdline()])
     await wait_for(lambda: stack.said.count("patient is ready") == 2, "a second readiness")
+
+
+async def test_servers_that_are_killed_come_back_on_the_same_ports(small_stack, wait_for):
+    stack = small_stack()
+    await stack.says("Convoboss runs")
+    for server in [one for one in stack.family() if one.name() == "java" or "cluster" in " ".join(one.cmdline())]:
+        server.kill()
+    await stack.says("Kafka ended by SIGKILL")
+    await stack.says("PostgreSQL ended by SIGKILL")
+    await wait_for(lambda: stack.said.count("Kafka is ready") == 2, "Kafka's second readiness")
+    await wait_for(lambda: stack.said.count("PostgreSQL is ready") == 2, "PostgreSQL's second readiness")
+
+
+async def test_a_closed_terminal_stops_everything(light_stack):
+    stack = light_stack()
+    await stack.says("Convoboss runs")
+    family = stack.family()
+    stack.process.send_signal(signal.SIGHUP)
+    assert await stack.ended() == 0
+    assert gone(family)
 
 
 async def test_ctrl_c_stops_everything_and_the_exit_is_clean(small_stack, wait_for):
@@ -83,23 +103,23 @@ async def test_ctrl_c_stops_everything_and_the_exit_is_clean(small_stack, wait_f
     assert "All stopped" in stack.said
 
 
-async def test_a_wrong_setting_ends_the_start_with_the_service_s_own_words(small_stack, wait_for):
-    stack = small_stack(PATIENT_EXIT="2")
+async def test_a_wrong_setting_ends_the_start_with_the_service_s_own_words(light_stack, wait_for):
+    stack = light_stack(PATIENT_EXIT="2")
     assert await stack.ended() == 1
     assert "a setting is wrong" in stack.said
     assert "starting again" not in stack.said
 
 
-async def test_a_service_that_is_not_ready_is_waited_for_by_name_and_reason(small_stack):
-    stack = small_stack(PATIENT_WAITS="1")
+async def test_a_service_that_is_not_ready_is_waited_for_by_name_and_reason(light_stack):
+    stack = light_stack(PATIENT_WAITS="1")
     await stack.says("waiting for patient")
     await stack.says("consumer: no partitions")
     stack.process.terminate()
     await stack.ended()
 
 
-async def test_the_real_world_in_the_environment_is_not_started_here(small_stack, kafka_bootstrap, database_url):
-    stack = small_stack(CONVOBOSS_KAFKA_BOOTSTRAP=kafka_bootstrap, CONVOBOSS_DATABASE_URL=database_url)
+async def test_the_real_world_in_the_environment_is_not_started_here(light_stack, kafka_bootstrap):
+    stack = light_stack()
     said = await stack.says("Convoboss runs")
     assert stack.log("topics") == f"broker {kafka_bootstrap}\n"
     assert "Starting patient." in said
