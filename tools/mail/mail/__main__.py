@@ -1,0 +1,3 @@
+from mail.main import main
+
+main()
