@@ -58,9 +58,9 @@ async def test_an_episode_that_was_over_before_the_notifier_came_back_is_recorde
     answered, ended = world.started(ANN), world.started(BEN)
     await world.publish(OUTCOMES, answered, ended)
     # so many records between that the answer comes in a later batch than the request
-    await world.publish(OUTCOMES, *(world.started() for _ in range(60)))
+    await world.publish(OUTCOMES, *(world.started() for _ in range(1000)))
     await world.publish(OUTCOMES, world.answered(answered), world.ended(ended))
-    await world.start(CONVOBOSS_KAFKA_BATCH_RECORDS="10")
+    await world.start(CONVOBOSS_KAFKA_BATCH_RECORDS="1")
     await world.until_state(answered, ANN, "not needed")
     await world.until_state(ended, BEN, "not needed")
     await world.all_taken_in()
