@@ -35,7 +35,7 @@ check: setup ## formatting, lint, types, imports between packages, generated pag
 	@$(BIN)/ruff format --check --quiet . || { echo "make format repairs this"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(MAKE) types imports
-	@$(BIN)/python -m local docs --check
+	@$(BIN)/python docs/generate.py --check
 format: setup ## formats, and repairs what lint can repair
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
@@ -43,8 +43,9 @@ types: setup ## mypy --strict, a package root at a time
 	@$(BIN)/mypy $(PACKAGES)
 imports: setup ## import-linter's contracts
 	@$(BIN)/lint-imports
-docs: setup ## writes the generated pages of docs/ anew
-	@$(BIN)/python -m local docs
+docs: setup ## writes the generated pages anew: docs/*.md, openapi.json
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m console openapi > services/console/openapi.json
 
 ##@ Keep it up
 setup: ## the Python environment in .venv; the other targets do this by themselves

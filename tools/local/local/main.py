@@ -50,8 +50,6 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", type=Path, default=paths.ROOT / "build" / "demo", help="default: %(default)s")
     reset = commands.add_parser("reset", help="wipe the data folder")
     reset.add_argument("--data", type=Path, default=paths.data(), help="default: %(default)s")
-    docs = commands.add_parser("docs", help="write the generated pages of docs/ anew (make docs)")
-    docs.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a page is not current")
     commands.add_parser("lock-jars", help="write Kafka's jars and their hashes anew (for maintainers)")
     return parser
 
@@ -68,8 +66,6 @@ async def _command(arguments: argparse.Namespace) -> int:
                 return await stack.demo(stack.Options(arguments.data, report, stay=False))
             case "reset":
                 return await stack.reset(arguments.data)
-            case "docs":
-                return _docs(check=arguments.check)
             case _:
                 from local import jars
 
@@ -78,13 +74,3 @@ async def _command(arguments: argparse.Namespace) -> int:
     except LocalError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-
-
-def _docs(*, check: bool) -> int:
-    from local import docs
-
-    if check:
-        docs.check()
-    else:
-        print("\n".join(f"wrote {file}" for file in docs.write()) or "Every generated page was current.")
-    return 0
