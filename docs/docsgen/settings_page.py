@@ -58,7 +58,7 @@ BY_HAND: Final = (
         "CONVOBOSS_ADMIN_PASSWORD",
         "asked for",
         "python -m console",
-        "Secret. Password of the admin that the command makes, where nobody sits at a terminal.",
+        "*Secret.* Password of the admin that the command makes, where nobody sits at a terminal.",
     ),
 )
 

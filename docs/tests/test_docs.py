@@ -1,0 +1,157 @@
+"""Pages and code agree: what is generated is current, what is written by hand names things that exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docsgen import settings_page
+from generate import difference, pages
+
+from runtime.metrics import CATALOGUE
+from schemas.envelope import event_types
+from schemas.topics import CONVERSATIONS, TOPICS
+from takeover.decide import RULES
+
+DOCS = Path(__file__).parents[1]
+ROOT = DOCS.parent
+BY_HAND = sorted([*DOCS.glob("*.md"), *DOCS.glob("adr/*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"])
+ADRS = sorted(DOCS.glob("adr/*.md"))
+LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+HEADINGS = ["Context", "Decision", "Consequence", "Enforced by"]
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("path", "expected"), [pytest.param(*page, id=page[0].name) for page in pages().items()])
+def test_generated_pages_are_current(path: Path, expected: str) -> None:
+    assert difference(path, expected) == "", "python docs/generate.py writes the pages anew"
+
+
+def test_the_check_fails_and_shows_what_differs(tmp_path: Path) -> None:
+    stale = tmp_path / "topics.md"
+    stale.write_text("old\n", encoding="utf-8")
+    told = difference(stale, "new\n")
+    assert "-old" in told
+    assert "+new" in told
+    assert difference(stale, "old\n") == ""
+
+
+def test_the_command_ends_well_when_pages_are_current() -> None:
+    command = [sys.executable, str(DOCS / "generate.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# --- what the generated pages hold
+
+
+def test_topics_has_a_sample_of_every_type() -> None:
+    page = text(DOCS / "topics.md")
+    for topic in TOPICS:
+        assert f"\n## {topic}\n" in page
+        for name in event_types(topic):
+            assert f"\n### {name}\n" in page
+
+
+def test_metrics_has_every_metric_of_the_catalogue() -> None:
+    page = text(DOCS / "metrics.md")
+    assert [name for name in CATALOGUE if f"`{name}`" not in page] == []
+
+
+def test_settings_has_every_variable_that_is_named_anywhere() -> None:
+    files = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "-z"],
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    named: dict[str, str] = {}
+    for name in files.stdout.decode().split("\0"):
+        path = ROOT / name
+        if name and path.suffix in {".py", ".md", ".sh", ".toml", ".yaml", ".yml", ""} and path.is_file():
+            for variable in re.findall(r"\bCONVOBOSS_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", path.read_text("utf-8", "ignore")):
+                named.setdefault(variable, name)
+    unknown = {variable: name for variable, name in named.items() if variable not in settings_page.variables()}
+    assert unknown == {}
+
+
+def test_secrets_are_marked() -> None:
+    page = text(DOCS / "settings.md")
+    for line in page.splitlines():
+        if re.match(r"\| `CONVOBOSS_\w*(SECRET|PASSWORD|TOKEN|DATABASE_URL|SMTP_URL)", line):
+            assert "*Secret.*" in line, line
+
+
+# --- pages by hand
+
+
+@pytest.mark.parametrize("page", BY_HAND, ids=names)
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    broken = []
+    for match in LINK.finditer(text(page)):
+        target, _, heading = match["target"].partition("#")
+        if "://" in target:
+            continue
+        path = (page.parent / target).resolve() if target else page
+        if not path.exists() or (heading and heading not in anchors(path)):
+            broken.append(match["target"])
+    assert broken == []
+
+
+def anchors(path: Path) -> set[str]:
+    """As GitHub makes them: lower case, spaces as hyphens, other signs dropped."""
+    found = re.findall(r"^#+ (.+)$", text(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in found}
+
+
+def test_ownership_has_a_row_for_every_event_that_is_decided_and_no_other() -> None:
+    page = text(DOCS / "ownership.md")
+    table = page.partition("## Events")[2].partition("\n## ")[0]
+    rows = "\n".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| "))
+    assert set(re.findall(r"`([a-z_.]+\.v\d+)`", rows)) == set(event_types(CONVERSATIONS))
+    assert {model.model_fields["type"].default for model in RULES} == set(event_types(CONVERSATIONS))
+
+
+@pytest.mark.parametrize("adr", ADRS, ids=names)
+def test_an_adr_has_the_headings_and_names_a_check_that_exists(adr: Path) -> None:
+    page = text(adr)
+    number = int(adr.name.partition("-")[0])
+    assert page.startswith(f"# {number}. ")
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == HEADINGS
+    checks = [match["target"] for match in LINK.finditer(page.partition("## Enforced by")[2])]
+    assert any("test" in check or check.endswith("pyproject.toml") for check in checks)
+    assert len(page.splitlines()) <= 45, "one screen"
+
+
+def test_adrs_are_numbered_without_gaps() -> None:
+    assert [int(adr.name.partition("-")[0]) for adr in ADRS] == list(range(1, len(ADRS) + 1))
+
+
+def test_test_names_in_adrs_exist() -> None:
+    for adr in ADRS:
+        for name in re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", text(adr)):
+            assert any(f"def test_{name}(" in text(path) for path in ROOT.glob("services/*/tests/test_*.py")), name
+
+
+def test_every_direct_dependency_has_a_reason_and_a_licence() -> None:
+    asked = set()
+    for file in ("base", "dev", "uv"):
+        for line in text(ROOT / "requirements" / f"{file}.in").splitlines():
+            if line.strip() and not line.startswith(("#", "-")):
+                asked.add(re.split(r"[=<>\[ ]", line.strip())[0])
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| (.+) \| (.+) \|$", text(DOCS / "dependencies.md"), re.MULTILINE)
+    assert {name for name, *_ in rows if name not in {"package", "---"}} == asked
+
+
+def test_the_changelog_begins_with_what_comes_next() -> None:
+    heads = re.findall(r"^## (\d+\.\d+\.\d+)(?:, .+)?$", text(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert heads[0] == "0.1.0"
+    assert heads == sorted(heads, reverse=True)
