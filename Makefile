@@ -45,7 +45,7 @@ imports: setup ## import-linter's contracts
 	@$(BIN)/lint-imports
 docs: setup ## writes the generated pages anew: docs/*.md, openapi.json
 	@$(BIN)/python docs/generate.py
-	@$(BIN)/python -m console openapi > services/console/openapi.json
+	@mkdir -p build && $(BIN)/python -m console openapi > build/openapi.json && mv build/openapi.json services/console/openapi.json
 
 ##@ Keep it up
 setup: ## the Python environment in .venv; the other targets do this by themselves
