@@ -43,7 +43,7 @@ class Service(process.Owner):
     async def start(self) -> None:
         """Returns when /readyz says yes. Raises StartFailed."""
         if not self._gate.is_set():
-            self.waits_for = "Kafka and its topics"
+            self.waits_for = "Kafka, its topics and PostgreSQL"
             await self._gate.wait()
         self.waits_for = "its first answer"
         child = self.child = await self._spawn()

@@ -77,7 +77,7 @@ class _Stack:
         self._board = board
         self._logs = options.data / "logs"
         self._nursery = Nursery(self._log("nursery"))
-        self._topics_made = asyncio.Event()
+        self._gate = asyncio.Event()
         self.supervisor = Supervisor(self._groups(), board)
 
     async def live(self) -> int:
@@ -101,18 +101,20 @@ class _Stack:
         self._nursery.start(python_environment())
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._topics())
+                group.create_task(self._open_gate())
                 group.create_task(self._first_admin())
                 await self.supervisor.up()
         except* LocalError as failed:
             raise failed.exceptions[0] from None
 
-    async def _topics(self) -> None:
-        """Topics are made by this one command, never by a service."""
+    async def _open_gate(self) -> None:
+        """Topics are made by this one command, never by a service. Then, with a database there, the services start."""
         if catalogue.KAFKA in self.supervisor.names:
             await self.supervisor.ready(catalogue.KAFKA)
         await self._do("topics", self._options.topics_module, env={catalogue.REAL_KAFKA: self._plan.kafka})
-        self._topics_made.set()
+        if catalogue.POSTGRES in self.supervisor.names:
+            await self.supervisor.ready(catalogue.POSTGRES)
+        self._gate.set()
 
     async def _first_admin(self) -> None:
         """Once for each data folder; the command itself leaves an admin who is there alone."""
@@ -171,7 +173,7 @@ class _Stack:
         stand_ins: list[Managed] = []
         for program in self._plan.programs:
             environment = self._plan.environment(program, self._secrets)
-            gate = _open() if program.stands_in_for else self._topics_made
+            gate = _open() if program.stands_in_for else self._gate
             port, log = self._plan.ports[program.name], self._log(program.name)
             service = Service(program, port, environment, log, nursery=self._nursery, gate=gate)
             (stand_ins if program.stands_in_for else services).append(service)
