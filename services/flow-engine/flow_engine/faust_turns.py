@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import faust
 
 LANE: Final = 1000  # turns of a partition that wait; a longer queue holds up the others
+GATHER: Final = 0.01  # seconds that a busy partition waits for more turns; an idle one does not wait
 STREAM_BUFFER: Final = 1000  # events, all partitions together
 COMMIT_EVERY: Final = 1.0  # seconds
 HEARTBEATS: Final = 3.0  # in a session time-out
@@ -67,7 +68,7 @@ class FaustTurns:
         with TemporaryDirectory(prefix=f"{self._group}-", ignore_cleanup_errors=True) as folder:
             app = make_app(self._settings, self._group, Path(folder))
             lanes: Lanes[_Arrived] = Lanes(
-                partial(self._take, app, take), size=LANE, batch=self._settings.kafka_batch_records
+                partial(self._take, app, take), size=LANE, batch=self._settings.kafka_batch_records, gather=GATHER
             )
             self._serve(app, lanes)
             self._follow_assignments(app)

@@ -12,14 +12,16 @@ CANCEL_TIMEOUT: Final = 2.0  # seconds for a batch that is cancelled to let go
 class Lanes(Generic[T]):
     """Gives what is `put` to `handle`, batch after batch, one batch of a lane at a time.
 
-    A lane holds at most `size` items; `put` waits while it is full. What `handle` raises comes out of `failure`, and
-    nothing is taken after it.
+    A lane holds at most `size` items; `put` waits while it is full. An idle lane hands on at once; one that finds more
+    waiting after a batch gathers for `gather` seconds, since many small batches cost more than a few large ones. What
+    `handle` raises comes out of `failure`, and nothing is taken after it.
     """
 
-    def __init__(self, handle: Handle[T], *, size: int, batch: int) -> None:
+    def __init__(self, handle: Handle[T], *, size: int, batch: int, gather: float = 0.0) -> None:
         self._handle = handle
         self._size = size
         self._batch = batch
+        self._gather = gather
         self._queues: dict[int, asyncio.Queue[T]] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._busy: set[int] = set()
@@ -55,7 +57,11 @@ class Lanes(Generic[T]):
 
     async def _work(self, lane: int) -> None:
         queue = self._queues[lane]
+        worked = False
         while not self._closing:
+            if worked and 0 < queue.qsize() < self._batch:
+                await asyncio.sleep(self._gather)
+            worked = True
             batch = [await queue.get()]
             while len(batch) < self._batch and not queue.empty():
                 batch.append(queue.get_nowait())

@@ -11,7 +11,8 @@ from flow_engine.handlers import Drill, TurnHandler
 from flow_engine.lag import LagWatch
 from flow_engine.settings import FlowEngineSettings
 from runtime import service
-from runtime.compacted import CompactedReader, NotCaughtUp
+from runtime.compacted import CompactedReader
+from runtime.errors import Later
 from runtime.health import Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
@@ -20,6 +21,7 @@ from schemas.topics import FLOWS, TURNS
 
 GROUP = "flow-engine"
 CATCH_UP = 60.0  # seconds for one attempt to read all flow versions
+AGAIN = 1.0  # seconds
 
 log = get_logger(__name__)
 
@@ -68,8 +70,9 @@ async def _read_all(reader: CompactedReader) -> None:
     while True:
         try:
             await reader.catch_up(CATCH_UP)
-        except NotCaughtUp as error:
+        except Later as error:
             log.warning("flow versions are not read yet", error=str(error))
+            await asyncio.sleep(AGAIN)
         else:
             return
 

@@ -114,3 +114,31 @@ async def test_draining_does_not_wait_longer_than_it_was_told():
 
 async def test_draining_before_anything_came_is_at_once():
     await Lanes(Work(), size=1, batch=1).drain(1)
+
+
+async def test_an_idle_lane_hands_on_at_once_and_a_busy_one_gathers():
+    work = Work()
+    lanes = Lanes(work, size=100, batch=3, gather=3600)
+    work.open.clear()
+    await lanes.put(0, 0)
+    await until(lambda: work.at_work == 1)  # idle: not held back
+    await lanes.put(0, 1)
+    work.open.set()
+    await until(lambda: work.batches == [[0]])
+    await lanes.put(1, 10)
+    await until(lambda: [10] in work.batches)
+    assert work.at_work == 0  # the first lane gathers
+    await lanes.drain(1)
+
+
+async def test_a_full_batch_is_not_held_back():
+    work = Work()
+    lanes = Lanes(work, size=100, batch=2, gather=3600)
+    work.open.clear()
+    for number in range(3):
+        await lanes.put(0, number)
+        if number == 0:
+            await until(lambda: work.at_work == 1)
+    work.open.set()
+    await until(lambda: work.batches == [[0], [1, 2]])
+    await lanes.drain(1)

@@ -363,6 +363,14 @@ async def test_a_broker_that_was_killed_and_came_back_is_used_again(make_engine,
     supervising.cancel()
 
 
+async def test_a_topic_with_another_number_of_partitions_is_refused_with_a_sentence(make_engine, publisher):
+    engine = make_engine(CONVOBOSS_PARTITIONS="4")
+    await engine.start()
+    async with asyncio.timeout(START):
+        assert await engine.process.wait() == 1
+    assert "has 8 partitions, but this process expects 4" in engine.log.read_text()
+
+
 async def test_waiting_turns_without_progress_end_the_process(settings, publisher):
     await ask(publisher, [turn(1)])
     owned = [partition_of(turn(1).key, PARTITIONS)]
