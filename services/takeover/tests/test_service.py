@@ -200,6 +200,13 @@ async def test_two_processes_share_the_partitions_and_one_that_is_stopped_loses_
         await zombie.wait()
 
 
+async def test_a_text_with_characters_that_a_database_may_refuse_is_a_message_like_any_other(stack):
+    async with stack.running():
+        await stack.publish(says("a\u0000b \U0001f600"))
+        turn = (await stack.wait_for(TURNS, TurnAsked))[0]
+        assert turn.input.message.text == "a\u0000b \U0001f600"
+
+
 async def test_a_settings_version_is_recorded_with_the_place_from_which_it_is_in_force(stack):
     async with stack.running():
         await stack.publish(says())

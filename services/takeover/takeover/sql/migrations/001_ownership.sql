@@ -6,7 +6,7 @@ CREATE TABLE conversation (
     owner text NOT NULL,
     epoch integer NOT NULL,
     seq bigint NOT NULL,
-    state jsonb NOT NULL,
+    state json NOT NULL,
     updated_at timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 
@@ -31,7 +31,7 @@ CREATE TABLE timer (
     kind text NOT NULL,
     partition integer NOT NULL,
     due_at timestamptz NOT NULL,
-    event jsonb NOT NULL,
+    event json NOT NULL,
     PRIMARY KEY (conversation, kind)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX timer_due ON timer (partition, due_at);
@@ -40,7 +40,7 @@ CREATE INDEX timer_due ON timer (partition, due_at);
 CREATE TABLE bot_settings (
     bot text NOT NULL,
     version integer NOT NULL,
-    document jsonb NOT NULL,
+    document json NOT NULL,
     PRIMARY KEY (bot, version)
 );
 CREATE TABLE settings_in_force (
