@@ -43,7 +43,7 @@ OFFSETS_EVERY: Final = 1.0  # seconds
 OFFSETS_TIMEOUT: Final = 2.0  # seconds
 BOUNDS_TIMEOUT: Final = 10.0  # seconds
 CANCEL_TIMEOUT: Final = 2.0  # seconds for what is cancelled to roll back
-STOP_TIMEOUT: Final = 8.0  # seconds to leave the group
+STOP_TIMEOUT: Final = 5.0  # seconds to leave the group
 SEGMENTS_EVERY: Final = 3600.0  # seconds
 SILENT_AFTER: Final = 30.0  # seconds without an answer of the broker to a fetch
 RETRY_FIRST: Final = 0.2  # seconds
@@ -57,7 +57,8 @@ class OrderedConsumer:
     """Gives a group's share of `topics` to `handler`, batch by batch.
 
     The same event id within 7 days reaches a partition's handler once. `unknown_types`: what a type that this version
-    does not know does to its partition: `stop` it with an alarm, or `skip` the record. Raises from `run`: `WrongPartitions`.
+    does not know does to its partition: `stop` it with an alarm, or `skip` the record. So many events in a row put aside
+    as `poison_limit` stop a partition too. Raises from `run`: `WrongPartitions`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class OrderedConsumer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         faults: Faults | None = None,
+        poison_limit: int = 100,
     ) -> None:
         self._settings = settings
         self._pool = pool
@@ -100,6 +102,7 @@ class OrderedConsumer:
             now=now,
             clock=clock,
             faults=faults or NoFaults(),
+            poison_limit=poison_limit,
         )
 
     async def run(self) -> None:
@@ -338,10 +341,14 @@ class OrderedConsumer:
         troubles = [
             f"{tp.topic}[{tp.partition}]: {trouble}"
             for tp, each in self._partitions.items()
-            if (trouble := each.trouble or self._silence(tp)) is not None
+            if (trouble := each.trouble or self._silence(tp) or self._end(tp)) is not None
         ]
         more = f"; and {len(troubles) - TROUBLES_SHOWN} more" if len(troubles) > TROUBLES_SHOWN else ""
         return "; ".join(troubles[:TROUBLES_SHOWN]) + more if troubles else None
+
+    def _end(self, tp: TopicPartition) -> str | None:
+        task = self._tasks.get(tp)
+        return "ended by a fault" if task is not None and task.done() else None
 
     def _silence(self, tp: TopicPartition) -> str | None:
         """Why nothing may come: the broker has not answered for long."""

@@ -3,8 +3,15 @@
 import asyncpg
 
 # What passes by itself, by class of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html):
-# 08 connection, 25P03 idle in transaction, 40 rolled back, 53 resources, 55P03 lock, 57 operator, 58 system.
-_PASSING = ("08", "25P03", "40", "53", "55P03", "57", "58")
+# 08 connection, 25006 read-only (a fail-over), 25P03 idle in transaction, 40 rolled back, 53 resources, 55P03 lock,
+# 57 operator, 58 system.
+_PASSING = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
+# A newer version migrated the schema beside us: each connection finds out once, and prepares its statements anew.
+_OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+
+
+class Refused(Exception):
+    """The process cannot work as it is set up. Its text says to a person what to change; a traceback would not help."""
 
 
 class Later(Exception):
@@ -35,7 +42,7 @@ class RecordTooLarge(Exception):
         self.limit = limit
 
 
-class UnknownTopic(Exception):
+class UnknownTopic(Refused):
     """A topic that is not in the catalogue."""
 
     def __init__(self, topic: str) -> None:
@@ -43,7 +50,7 @@ class UnknownTopic(Exception):
         self.topic = topic
 
 
-class WrongPartitions(Exception):
+class WrongPartitions(Refused):
     """A topic has another number of partitions than this process is set to: conversations would lose their order."""
 
     def __init__(self, topic: str, found: int, expected: int) -> None:
@@ -77,7 +84,7 @@ class NotOwned(Exception):
 
 def passes(error: BaseException) -> bool:
     """Whether trying again later can help: `Later`, the network, a time-out, a database that is away or busy."""
-    if isinstance(error, Later | OSError | TimeoutError):
+    if isinstance(error, (Later, OSError, TimeoutError, *_OUTDATED)):
         return True
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_PASSING)

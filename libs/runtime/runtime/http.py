@@ -6,6 +6,7 @@ from typing import Self
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from runtime.errors import Refused
 from runtime.health import Health
 from runtime.logs import get_logger
 from runtime.settings import ServiceSettings
@@ -16,7 +17,7 @@ HEALTH: web.AppKey[Health] = web.AppKey("health", Health)
 log = get_logger(__name__)
 
 
-class PortTaken(Exception):
+class PortTaken(Refused):
     """Another process listens on the port."""
 
     def __init__(self, host: str, port: int) -> None:

@@ -26,7 +26,7 @@ REQUEST_TIMEOUT: Final = 10_000  # ms, of one request; the delivery time-out cov
 START_TIMEOUT: Final = 15.0  # seconds for one attempt to reach the brokers
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
-STOP_TIMEOUT: Final = 5.0  # seconds
+STOP_TIMEOUT: Final = 3.0  # seconds
 BATCH_BYTES: Final = 512 * 1024  # of one partition in one request; the broker takes 1 MiB
 MAX_WAITING: Final = 50_000  # records that wait for the broker, all partitions together
 # A batch that is under way for so many delivery time-outs belongs to a client that no longer works: it gets a new one.

@@ -99,7 +99,10 @@ class Sparse(logging.Filter):
 
 def _renderer(log_format: Literal["json", "console"]) -> structlog.typing.Processor:
     if log_format == "console":
-        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain: a traceback for people shows the values of variables, and some are secrets.
+        return structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     return structlog.processors.JSONRenderer()
 
 
@@ -119,9 +122,7 @@ def configure(*, level: str, log_format: Literal["json", "console"], service: st
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # A traceback is text: it is made before texts are cleaned.
-    last: list[structlog.typing.Processor] = [redact, _renderer(log_format)]
-    if log_format == "json":
-        last.insert(0, structlog.processors.format_exc_info)
+    last: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, redact, _renderer(log_format)]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from runtime import tracing
 from runtime.errors import RecordTooLarge
 from runtime.records import Outgoing
 from schemas import envelope
@@ -13,6 +14,7 @@ from schemas import envelope
 # Bytes of key and value: below the broker's `message.max.bytes` (1048588 by default) with room for headers.
 MAX_RECORD: Final = 900_000
 _SOURCE: Final = "ce_source"
+_SOURCE_AT: Final = 2
 
 
 class Packed(NamedTuple):
@@ -25,14 +27,22 @@ class Packed(NamedTuple):
 
 
 def pack(outgoing: Sequence[Outgoing]) -> list[Packed]:
-    """Raises `RecordTooLarge`."""
+    """What has no trace of its own gets the current one. Raises `RecordTooLarge`."""
     packed = []
+    current = tracing.current()
     for each in outgoing:
-        key, value, headers = envelope.encode(each.event, source="", traceparent=each.traceparent)
+        key, value, headers = envelope.encode(each.event, source="", traceparent=each.traceparent or current)
         if len(key) + len(value) > MAX_RECORD:
             raise RecordTooLarge(each.topic, key.decode(), len(key) + len(value), MAX_RECORD)
-        packed.append(Packed(each.topic, key, value, [header for header in headers if header[0] != _SOURCE]))
+        packed.append(Packed(each.topic, key, value, _without_source(headers)))
     return packed
+
+
+def _without_source(headers: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    if headers[_SOURCE_AT][0] == _SOURCE:
+        del headers[_SOURCE_AT]  # where `encode` puts it: this runs for every record
+        return headers
+    return [header for header in headers if header[0] != _SOURCE]
 
 
 def dump(packed: Sequence[Packed]) -> bytes:

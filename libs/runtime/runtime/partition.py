@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
-from runtime import backoff, metrics, repository
+from runtime import backoff, metrics, repository, tracing
 from runtime.errors import Fenced, NotOwned, PublishFailed, passes
 from runtime.handler import Handler, poison_letter
 from runtime.intake import Intake, UnknownTypes, read
@@ -31,6 +31,7 @@ STUCK_AFTER: Final = 30.0  # seconds
 log = get_logger(__name__)
 
 Job = Callable[[Connection], Awaitable[Sequence[Outgoing]]]
+Handle = Callable[[Connection, int, Sequence[Record]], Awaitable[Sequence[Outgoing]]]
 Point = Literal["committed", "published"]
 
 
@@ -84,6 +85,8 @@ class Wiring:
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=NoFaults)
+    poison_limit: int = 100
+    """So many events put aside in a row stop the partition: then it is not the events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Partition:
         self._position = 0
         self._end = 0
         self._known = False  # the handler was told that the partition is ours
+        self._poisoned = 0  # events put aside since one was taken
         self.next_offset: int | None = None
         """Where the next batch begins, as it is stored."""
         self.last_at: datetime | None = None
@@ -193,7 +197,7 @@ class Partition:
                     await self._work()
                 except Stopped as error:
                     self._stop(error)
-                    await self._rest(None)
+                    await self._rest_until_closed()
                 except Fenced as error:
                     await self._lose(error)
                 except Exception as error:  # noqa: BLE001 - a partition never dies in silence
@@ -204,12 +208,12 @@ class Partition:
     async def _take(self) -> None:
         """Makes the partition ours: fence, leftover outbox, seek; in this order."""
         wiring = self._wiring
-        self._drop_work()
         async with transaction(wiring.pool) as tx:
             owned = await repository.take(tx, wiring.group, self.topic, self.partition)
             self._known = True
             await wiring.handler.assigned(tx, self.topic, self.partition)
         self._stale = False
+        await self._await_published()
         await self._publish_leftovers(owned)
         begin, end = await wiring.feed.bounds(self.topic, self.partition)
         start = begin if owned.next_offset < 0 else owned.next_offset
@@ -228,8 +232,8 @@ class Partition:
 
     async def _work(self) -> None:
         while await self._something_to_do():
-            if self._publish_failing and self._publishing is not None:
-                await self._publishing  # nothing more is decided while nothing can be published
+            if self._publish_failing:
+                await self._await_published()  # nothing more is decided while nothing can be published
             if self._jobs:
                 await self._do_job()
             else:
@@ -270,36 +274,52 @@ class Partition:
         self._resume()
         intake = read(raws, self._wiring.unknown_types)
         if intake.count:
-            try:
-                await self._decide(intake, self._wiring.handler.handle)
-            except Fenced:
-                raise
-            except Exception as error:
-                if passes(error):
-                    raise
-                log.exception("a batch failed, redoing it event by event", **self._labels(), records=intake.count)
-                self._stale = True
-                await self._one_by_one(raws[: intake.count])
+            await self._do_intake(intake, raws)
         if intake.unknown is not None:
+            await self._await_published()
             raise Stopped(
                 "unknown_type", f"{intake.unknown} at offset {raws[intake.count].offset}; a newer version is needed"
             )
 
-    async def _one_by_one(self, raws: Sequence[Raw]) -> None:
-        for raw in raws:
-            intake = read([raw], self._wiring.unknown_types)
-            try:
-                await self._decide(intake, self._wiring.handler.handle)
-            except Fenced:
+    async def _do_intake(self, intake: Intake, raws: Sequence[Raw]) -> None:
+        try:
+            committed = await self._decide(intake, self._wiring.handler.handle)
+        except Exception as error:
+            if not self._is_events_fault(error):
                 raise
-            except Exception as error:
-                if passes(error):
-                    raise
-                self._stale = True
-                await self._put_aside(intake, error)
+            log.exception("a batch failed, redoing it event by event", **self._labels(), records=intake.count)
+            for raw in raws[: intake.count]:
+                if self._closing:
+                    return  # each event has moved the offset: the next owner goes on here
+                await self._do_one(read([raw], self._wiring.unknown_types))
+        else:
+            self._poisoned = 0
+            await self._after_commit(committed)
 
-    async def _put_aside(self, intake: Intake, error: Exception) -> None:
+    async def _do_one(self, intake: Intake) -> None:
+        try:
+            committed = await self._decide(intake, self._wiring.handler.handle)
+        except Exception as error:
+            if not self._is_events_fault(error):
+                raise
+            committed = await self._put_aside(intake, error)
+        else:
+            self._poisoned = 0
+        await self._after_commit(committed)
+
+    def _is_events_fault(self, error: Exception) -> bool:
+        """Whether the handler raised for what is in an event; then what it remembers of the partition is stale."""
+        if isinstance(error, Fenced | NotOwned) or passes(error):
+            return False
+        self._stale = True
+        return True
+
+    async def _put_aside(self, intake: Intake, error: Exception) -> _Committed | None:
         """The handler's last word on an event it raised for; a handler that raises here too gets the dead letter."""
+        self._poisoned += 1
+        if self._poisoned > self._wiring.poison_limit:
+            await self._await_published()
+            raise Stopped("poisoned", f"{self._wiring.poison_limit} events in a row, the last by {error!r}") from error
         log.error("an event was put aside", **self._labels(), offset=intake.first, exc_info=error)
         metrics.POISONED.labels(self._wiring.group, self.topic).inc()
 
@@ -314,43 +334,41 @@ class Partition:
             return [poison_letter(record, error) for record in records]
 
         try:
-            await self._decide(intake, poisoned)
-        except Fenced:
-            raise
+            return await self._decide(intake, poisoned)
         except Exception as second:
-            if passes(second):
+            if not self._is_events_fault(second):
                 raise
             log.exception("an event could not be put aside by its handler", **self._labels(), offset=intake.first)
-            self._stale = True
-            await self._decide(intake, letter)
+            return await self._decide(intake, letter)
 
-    async def _decide(
-        self, intake: Intake, handle: Callable[[Connection, int, Sequence[Record]], Awaitable[Sequence[Outgoing]]]
-    ) -> None:
-        """One transaction: offset, deduplication, the handler's work, the outbox. Then its publication is begun."""
+    async def _decide(self, intake: Intake, handle: Handle) -> _Committed | None:
+        """One transaction: offset, deduplication, the handler's work, the outbox."""
         wiring, owned = self._wiring, self._ownership()
         began = wiring.clock()
-        async with transaction(wiring.pool) as tx:
-            await self._freshen(tx)
-            cleared = self._published
-            fresh = await repository.advance(
-                tx,
-                owned,
-                first=intake.first,
-                following=intake.next,
-                published=cleared,
-                week=repository.week_of(wiring.now()),
-                hashes=intake.hashes,
-            )
-            records = [record for record, hashed in zip(intake.records, intake.hashes, strict=True) if hashed in fresh]
-            outgoing = [*await handle(tx, self.partition, records)] if records else []
-            committed = await self._store(tx, owned, [*outgoing, *intake.letters])
+        cleared = self._published
+        with tracing.batch(f"{wiring.group} {self.topic}", (record.traceparent for record in intake.records)):
+            async with transaction(wiring.pool) as tx:
+                await self._freshen(tx)
+                fresh = await repository.advance(
+                    tx,
+                    owned,
+                    first=intake.first,
+                    following=intake.next,
+                    published=cleared,
+                    week=repository.week_of(wiring.now()),
+                    hashes=intake.hashes,
+                )
+                records = [
+                    record for record, hashed in zip(intake.records, intake.hashes, strict=True) if hashed in fresh
+                ]
+                outgoing = [*await handle(tx, self.partition, records)] if records else []
+                committed = await self._store(tx, owned, [*outgoing, *intake.letters])
         self._cleared = cleared
         self.next_offset = intake.next
         if intake.records:
             self.last_at = intake.records[-1].at
         self._count(intake, len(records), wiring.clock() - began)
-        await self._after_commit(committed)
+        return committed
 
     async def _do_job(self) -> None:
         job, done = self._jobs.popleft()
@@ -423,9 +441,13 @@ class Partition:
         return True
 
     async def _await_published(self) -> None:
-        if self._publishing is not None:
-            await self._publishing
-            self._publishing = None
+        publishing, self._publishing = self._publishing, None
+        if publishing is not None:
+            self._publishing = publishing
+            try:
+                await publishing
+            finally:
+                self._publishing = None
 
     async def _publish_leftovers(self, owned: Ownership) -> None:
         while rows := await repository.leftovers(self._wiring.pool, owned, self._published):
@@ -446,31 +468,38 @@ class Partition:
         self._owned = None
         self._trouble = str(error)
         self._pause()
-        self._buffer.clear()
-        self._wake.clear()
+        self._drop_work()
         metrics.STOPPED.labels(self._wiring.group, self.topic, self.partition, error.reason).set(1)
         log.critical("partition stopped, a person is needed", **self._labels(), error=str(error))
 
     async def _lose(self, error: Fenced) -> None:
         metrics.FENCED.labels(self._wiring.group, self.topic).inc()
         log.error("partition lost to another owner", **self._labels(), fence=error.fence)
+        self._stop_publishing()  # the new owner does it
         await self._give_back("lost to another owner")
         await self._rest_unless_closed(self._wiring.lost_for)
 
     async def _recover(self, error: Exception) -> None:
         """A transaction failed, perhaps with an unknown outcome: what the database says next is what happened."""
-        if passes(error):
-            metrics.BATCH_RETRIES.labels(self._wiring.group, self.topic, type(error).__name__).inc()
-            log.warning("a batch is put off", **self._labels(), error=f"{type(error).__name__}: {error}")
-        else:
+        trouble = f"{type(error).__name__}: {error}"
+        if not passes(error):
             log.error("a partition failed, trying again", **self._labels(), exc_info=error)
-        await self._give_back(f"{type(error).__name__}: {error}")
+        elif trouble != self._trouble:  # an outage is said once
+            log.warning("a batch is put off", **self._labels(), error=trouble)
+        metrics.BATCH_RETRIES.labels(self._wiring.group, self.topic, type(error).__name__).inc()
+        await self._give_back(trouble)
         await self._rest_unless_closed(next(self._retries))
 
+    async def _rest_until_closed(self) -> None:
+        while not self._closing:
+            self._wake.clear()
+            await self._rest(None)
+
     async def _rest_unless_closed(self, seconds: float) -> None:
-        self._wake.clear()
-        if not self._closing:
-            await self._rest(seconds)
+        until = self._wiring.clock() + seconds
+        while not self._closing and (left := until - self._wiring.clock()) > 0:
+            self._wake.clear()
+            await self._rest(left)
 
     async def _give_back(self, trouble: str) -> None:
         self._owned = None
@@ -482,25 +511,31 @@ class Partition:
     async def _forget(self) -> None:
         if self._known:
             self._known = False
-            await self._wiring.handler.revoked(self.topic, self.partition)
+            try:
+                await self._wiring.handler.revoked(self.topic, self.partition)
+            except Exception:
+                log.exception("a handler failed in revoked", **self._labels())
 
     def _drop_work(self) -> None:
         self._buffer.clear()
         self._in_hand = 0
-        if self._publishing is not None:
-            self._publishing.cancel()
-            self._publishing = None
-        self._publish_failing = False
         while self._jobs:
             _, done = self._jobs.popleft()
             if not done.done():
                 done.set_exception(NotOwned(self.topic, self.partition))
 
+    def _stop_publishing(self) -> None:
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publishing = None
+        self._publish_failing = False
+
     async def _leave(self) -> None:
         self._closing = True
         self._owned = None
+        self._stop_publishing()
         self._drop_work()
-        for reason in ("out_of_range", "unknown_type"):
+        for reason in ("out_of_range", "unknown_type", "poisoned"):
             with suppress(KeyError):
                 metrics.STOPPED.remove(self._wiring.group, self.topic, self.partition, reason)
         await self._forget()

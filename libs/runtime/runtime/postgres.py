@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, cast
 import asyncpg
 
 from runtime import backoff
-from runtime.errors import passes
+from runtime.errors import Refused, passes
 from runtime.health import Health
 from runtime.logs import get_logger
 from runtime.settings import ServiceSettings
@@ -42,14 +42,14 @@ _REFUSALS: Final = (
 log = get_logger(__name__)
 
 
-class DatabaseRefused(Exception):
+class DatabaseRefused(Refused):
     """The server answered, and refused user, password or database: trying again cannot help."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"PostgreSQL refused the connection of CONVOBOSS_DATABASE_URL: {reason}.")
 
 
-class MigrationRefused(Exception):
+class MigrationRefused(Refused):
     """The migrations in the code and those applied to the schema do not fit together."""
 
     def __init__(self, schema: str, package: str, reason: str) -> None:
@@ -153,8 +153,8 @@ def _server_settings(settings: ServiceSettings, schema: str) -> dict[str, str]:
     return {
         "search_path": _checked(schema),
         "application_name": schema,
-        "statement_timeout": f"{settings.database_statement_timeout:.0f}s",
-        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION:.0f}s",
+        "statement_timeout": f"{settings.database_statement_timeout * 1000:.0f}ms",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION * 1000:.0f}ms",
         "tcp_user_timeout": "10s",  # a client that is cut off lets go of its locks
         "jit": "off",  # statements are short
         "timezone": "UTC",

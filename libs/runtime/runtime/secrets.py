@@ -3,8 +3,10 @@
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
+from runtime.errors import Refused
 
-class NoSecretKeys(Exception):
+
+class NoSecretKeys(Refused):
     """CONVOBOSS_SECRET_KEYS is empty or holds something that is not a Fernet key (32 bytes, URL-safe base64)."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from runtime import logs
-from runtime.errors import WrongPartitions
+from runtime.errors import Refused, WrongPartitions
 from runtime.kafka import connection
 from runtime.partitions import partitions_of
 from runtime.service import load
@@ -23,7 +23,7 @@ IN_STEP: Final = 2  # replicas that must have a record before it counts, where t
 SYNCED_FROM: Final = 3
 
 
-class TopicRefused(Exception):
+class TopicRefused(Refused):
     """The broker did not make a topic."""
 
     def __init__(self, topic: str, reason: str) -> None:
@@ -136,7 +136,7 @@ def main() -> int:
     try:
         for line in asyncio.run(ensure(settings)):
             print(line)  # noqa: T201 - the command's answer
-    except (WrongPartitions, TopicRefused) as error:
+    except Refused as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     except (KafkaError, TimeoutError, OSError) as error:

@@ -223,6 +223,34 @@ async def test_handler_that_raises_for_the_poisoned_event_too_does_not_stop_the_
     assert letter.error == "ValueError: I do not like it"
 
 
+async def test_handler_that_can_take_no_event_at_all_stops_its_partition_instead_of_emptying_the_log(world):
+    await world.say(*(f"poison {number}" for number in range(20)))
+    async with world.consuming(handler=Picky(world.names.heard), poison_limit=5):
+        await until(lambda: "poisoned" in world.health.report().model_dump_json(), "an alarm")
+    assert len(await letters(world)) == 5
+    async with world.consuming():  # as a version without the fault
+        await has(world, *(f"poison {number}" for number in range(5, 20)))
+
+
+async def test_schema_that_changes_beside_us_puts_a_batch_off_and_aside_nothing(world):
+    class Selecting(Counter):
+        async def handle(self, tx, partition, records):
+            await tx.fetch("SELECT * FROM heard WHERE who = 'nobody'")
+            return await super().handle(tx, partition, records)
+
+    await world.say("a")
+    async with world.consuming(handler=Selecting(world.names.heard)):
+        await has(world, "a")
+        await world.pool.execute("ALTER TABLE heard ADD COLUMN more int")
+        await world.say("b")
+        await until(lambda: _heard_b(world), "b was heard")
+    assert await letters(world) == []
+
+
+async def _heard_b(world):
+    return await world.texts() == ["a", "b"]
+
+
 async def test_answer_that_is_too_large_is_the_fault_of_its_event_alone(world):
     class Verbose(Counter):
         async def handle(self, tx, partition, records):

@@ -209,6 +209,8 @@ async def test_names_that_are_no_schema_are_refused_before_they_reach_sql(settin
     ("error", "expected"),
     [
         (asyncpg.DeadlockDetectedError(""), True),
+        (asyncpg.ReadOnlySQLTransactionError(""), True),
+        (asyncpg.InvalidCachedStatementError(""), True),
         (asyncpg.AdminShutdownError(""), True),
         (asyncpg.TooManyConnectionsError(""), True),
         (asyncpg.QueryCanceledError(""), True),

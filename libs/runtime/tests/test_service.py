@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import aiohttp
+import aiohttp.web
 import pytest
 
 from runtime.health import Health
@@ -14,7 +15,7 @@ from runtime.http import HttpServer, PortTaken
 from runtime.settings import ServiceSettings
 
 
-async def start(body, **env):
+async def start(body, shutdown=25.0, **env):
     """A service whose `run` has that body."""
     code = textwrap.dedent(
         """
@@ -25,9 +26,9 @@ async def start(body, **env):
         log = logs.get_logger("test")
         async def run(settings):
         {body}
-        main(run, ServiceSettings, "test")
+        main(run, ServiceSettings, "test", shutdown={shutdown})
         """
-    ).format(body=textwrap.indent(textwrap.dedent(body), "    "))
+    ).format(shutdown=shutdown, body=textwrap.indent(textwrap.dedent(body), "    "))
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=env
     )
@@ -66,8 +67,46 @@ async def test_service_that_fails_logs_why_and_exits_with_1():
     code, lines = await finish(await start("raise ValueError('broken')"))
     assert code == 1
     (line,) = map(json.loads, lines)
-    assert (line["event"], line["error"], line["service"]) == ("failed", "broken", "test")
+    assert (line["event"], line["error"], line["service"]) == ("failed", "ValueError: broken", "test")
     assert "Traceback" in line["exception"]
+
+
+async def test_service_that_is_set_up_wrongly_says_so_in_a_sentence_without_a_traceback():
+    code, lines = await finish(
+        await start(
+            """
+            from runtime.errors import WrongPartitions
+            async with asyncio.TaskGroup() as group:
+                async def work():
+                    raise WrongPartitions("turns", 3, 8)
+                group.create_task(work())
+            """
+        )
+    )
+    assert code == 1
+    (line,) = map(json.loads, lines)
+    assert line["event"] == "refused to start"
+    assert line["error"].startswith("Topic turns has 3 partitions")
+    assert "exception" not in line
+
+
+async def test_service_that_does_not_stop_is_ended_and_exits_with_3():
+    process = await start(
+        """
+        print("up", flush=True)
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+        """,
+        shutdown=0.2,
+    )
+    assert await process.stdout.readline() == b"up\n"
+    process.send_signal(signal.SIGINT)
+    code, lines = await finish(process)
+    assert code == 3
+    assert json.loads(lines[-1])["event"] == "did not stop in time"
 
 
 async def test_wrong_setting_ends_the_start_with_a_sentence_and_2():
@@ -112,6 +151,50 @@ async def test_secrets_never_reach_the_log_whatever_they_hide_in():
     assert lines[2]["url"] == "https://graph/me?access_token=[redacted]&x=1"
     assert lines[2]["database"] == "postgresql://[redacted]@host/db"
     assert "Traceback" in lines[5]["exception"]
+
+
+async def test_secrets_never_reach_a_log_for_people_either_not_even_as_a_variable_of_a_traceback():
+    process = await start(
+        """
+        page_token = "hunter2"
+        try:
+            raise ValueError("https://graph/?access_token=" + page_token)
+        except ValueError:
+            log.exception("raised", token=page_token)
+        """,
+        CONVOBOSS_LOG_FORMAT="console",
+    )
+    code, lines = await finish(process)
+    assert code == 0
+    assert "hunter2" not in "\n".join(lines)
+    assert any("ValueError: https://graph/?access_token=[redacted]" in line for line in lines)
+
+
+async def test_spans_go_to_the_configured_endpoint_and_events_carry_them():
+    received = []
+
+    async def collect(request):
+        received.append(await request.read())
+        return aiohttp.web.Response()
+
+    app = aiohttp.web.Application()
+    app.router.add_post("/v1/traces", collect)
+    async with HttpServer(ServiceSettings(http_port=0), Health(), app) as server:
+        lines = await logged(
+            """
+            incoming = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
+            with tracing.span("decide", incoming) as carried, tracing.batch("batch", [incoming, None]):
+                log.info("inside", carried=carried)
+            """,
+            CONVOBOSS_OTLP_ENDPOINT=f"http://127.0.0.1:{server.port}",
+        )
+    (line,) = lines
+    assert line["trace"] == "ab" * 16
+    assert line["carried"].startswith(f"00-{'ab' * 16}-")
+    assert "cd" * 8 not in line["carried"], "its parent is the span here"
+    assert b"decide" in received[0]
+    assert b"batch" in received[0]
+    assert bytes.fromhex("ab" * 16) in received[0]
 
 
 async def test_chatty_kafka_client_says_the_same_once():
