@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass
 class Clock:
@@ -17,4 +19,4 @@ class Clock:
 
 def milliseconds(at: datetime) -> int:
     """A webhook's timestamp: milliseconds since 1970."""
-    return round(at.timestamp() * 1000)
+    return (at - EPOCH) // timedelta(milliseconds=1)

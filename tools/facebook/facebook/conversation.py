@@ -21,6 +21,7 @@ from facebook.thread import PAGE_INBOX, Routing, Thread, channel_of, owner_at
 STANDARD_WINDOW = timedelta(hours=24)
 HUMAN_AGENT_WINDOW = timedelta(days=7)
 LINES = 1000  # of one conversation that are kept
+TICK = timedelta(milliseconds=1)
 TYPING_SHOWN = timedelta(seconds=20)
 
 Folder = Literal["main", "done"]
@@ -53,6 +54,17 @@ class Conversation:
     lines: deque[Line] = field(default_factory=lambda: deque(maxlen=LINES))
     last_customer_at: datetime | None = None
     typing_at: datetime | None = None
+    told_at: datetime | None = None
+
+    def next_time(self, now: datetime) -> datetime:
+        """The timestamp of the conversation's next event: at least a millisecond after the one before.
+
+        Who orders events by their timestamp, which is the truth when deliveries failed, then finds the order of acts.
+        """
+        if self.told_at is not None and now < self.told_at + TICK:
+            now = self.told_at + TICK
+        self.told_at = now
+        return now
 
     def say(self, line: Line) -> None:
         self.lines.append(line)

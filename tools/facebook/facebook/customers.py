@@ -2,7 +2,7 @@
 
 from facebook import events
 from facebook.conversation import Conversation, Line
-from facebook.events import Media, QuickReplyPicked, Sides
+from facebook.events import Media, QuickReplyPicked
 from facebook.pages import Page
 from facebook.record import Choice, CustomerActed
 from facebook.thread import Change, customer_acted
@@ -37,7 +37,7 @@ def say(world: World, page: Page, psid: str, text: str | None, media: Media | No
             attachment_url=media.url if media else None,
         )
     )
-    event = events.message(Sides(page.id, psid, world.now()), mid, text, media)
+    event = events.message(world.sides(conversation), mid, text, media)
     return Act(seq, tuple(world.tell(page, conversation, Told("message", lambda _app, _channel: event, mid))), mid)
 
 
@@ -47,7 +47,7 @@ def pick(world: World, page: Page, psid: str, wanted: QuickReplyPicked) -> Act:
     mid = world.ids.message()
     _arrived(world, page, conversation)
     seq = _clicked(world, page, conversation, "quick_reply", mid, wanted.title, wanted.payload)
-    sides = Sides(page.id, psid, world.now())
+    sides = world.sides(conversation)
     shown = page.behaviour.standby_quick_reply_payload
     told = Told(
         "quick_reply",
@@ -73,7 +73,7 @@ def press(world: World, page: Page, psid: str, payload: str, title: str) -> Act:
     sender = conversation.sender_of(payload)
     _arrived(world, page, conversation)
     seq = _clicked(world, page, conversation, "postback", mid, title, payload)
-    sides = Sides(page.id, psid, world.now())
+    sides = world.sides(conversation)
     told = Told(
         "postback",
         lambda _app, channel: events.postback(sides, mid, title, payload, with_payload=channel == "messaging"),
@@ -86,7 +86,7 @@ def press(world: World, page: Page, psid: str, payload: str, title: str) -> Act:
 def read(world: World, page: Page, psid: str) -> Act:
     conversation = world.conversation(page.id, psid)
     seq = world.record.add(CustomerActed(page_id=page.id, psid=psid, action="read"))
-    event = events.read(Sides(page.id, psid, world.now()))
+    event = events.read(world.sides(conversation))
     hooks: list[Webhook] = world.tell(page, conversation, Told("read", lambda _app, _channel: event))
     return Act(seq, webhooks(hooks))
 

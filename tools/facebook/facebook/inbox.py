@@ -5,7 +5,6 @@ from typing import Literal
 from facebook import events, thread
 from facebook.conversation import Conversation, Line
 from facebook.errors import NotController
-from facebook.events import Sides
 from facebook.pages import Page
 from facebook.record import InboxActed
 from facebook.thread import PAGE_INBOX, Change, Passed, Requested, Taken
@@ -26,7 +25,7 @@ def reply(world: World, page: Page, psid: str, text: str) -> Act:
     mid = world.ids.message()
     conversation.say(Line(at=world.now(), side="inbox", mid=mid, app_id=PAGE_INBOX, text=text))
     seq = _acted(world, conversation, "reply", mid, text)
-    sides = Sides(page.id, psid, world.now())
+    sides = world.sides(conversation)
     echo = events.echo(sides, mid, PAGE_INBOX, text=text, attachment=None, metadata=None)
     echoes = world.tell(page, conversation, Told("echo", lambda _app, _channel: echo, mid))
     return Act(seq, webhooks(taken, echoes), mid)

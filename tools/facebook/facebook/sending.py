@@ -141,11 +141,11 @@ def _say(
     line = _line(world, caller, mid, message)
     conversation.say(line)
     seq = world.record.add(_fact(caller, conversation, request, line, answer))
-    spoken_in = conversation.thread
+    sides, spoken_in = world.sides(conversation), conversation.thread
     passed = _ride(world, caller, conversation, request, riding)
     if caller.page.behaviour.echo_channel == "after_ride":
         spoken_in = conversation.thread
-    echoed = _echo(world, caller, conversation, message, mid, spoken_in)
+    echoed = _echo(world, caller, conversation, message, mid, sides, spoken_in)
     return Act(seq, webhooks(gained, echoed, passed), mid, answer)
 
 
@@ -175,10 +175,15 @@ def _ride(
 
 
 def _echo(
-    world: World, caller: Caller, conversation: Conversation, message: Message, mid: str, spoken_in: Thread
+    world: World,
+    caller: Caller,
+    conversation: Conversation,
+    message: Message,
+    mid: str,
+    sides: Sides,
+    spoken_in: Thread,
 ) -> list[Webhook]:
     page = caller.page
-    sides = Sides(page.id, conversation.psid, world.now())
     echo = events.echo(
         sides, mid, caller.app.id, text=message.text, attachment=message.attachment, metadata=message.metadata
     )

@@ -77,6 +77,10 @@ class World:
             self.conversations[key] = Conversation(page_id, psid)
         return self.conversations[key]
 
+    def sides(self, conversation: Conversation) -> Sides:
+        """Who and when of the conversation's next event."""
+        return Sides(conversation.page_id, conversation.psid, conversation.next_time(self.now()))
+
     def owner(self, page: Page, conversation: Conversation) -> str | None:
         return owner_at(conversation.thread, page.routing, self.now())
 
@@ -157,7 +161,7 @@ class World:
     def _notify(self, page: Page, conversation: Conversation, change: Change, metadata: str | None) -> list[Webhook]:
         if change.notice is None:
             return []
-        sides = Sides(page.id, conversation.psid, self.now())
+        sides = self.sides(conversation)
         kind, event = events.thread_control(sides, change.notice, metadata)
         told = _told_about(change.notice, page)
         return [

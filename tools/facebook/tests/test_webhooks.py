@@ -190,6 +190,7 @@ async def test_message_that_passes_control_is_echoed_before_the_pass_or_after_as
     await other.count(3)
     assert other.names()[1:] == [("standby", "message"), ("messaging", "pass_thread_control")]
     assert (await ours.count(2))[1].channel == "messaging"
+    assert other.events[1].event["timestamp"] < other.events[2].event["timestamp"]
     await box.control("take")
     await box.page(behaviour={"echo_channel": "after_ride"})
     await box.send("bye", thread_control=ride)
@@ -287,3 +288,17 @@ async def test_app_that_comes_up_later_is_verified_then(box_file, settings, ours
         app = {"secret": "secret-of-ours", "verify_token": "verify-111", "webhook_url": real}
         shown = await (await client.put(f"/box/apps/{OURS}", json=app)).json()
         assert shown["verified"] is True
+
+
+async def test_timestamps_of_a_conversation_rise_with_every_act_however_fast(box, ours) -> None:
+    await box.faults(hold_webhooks=True, batch=100)
+    for _ in range(5):
+        await box.say()
+        await box.post(f"inbox/{MIA}/reply", {"text": "x"})
+        await box.post(f"inbox/{MIA}/move_to_done")
+        await box.send("bye", thread_control={"control_type": "pass", "app_id": OTHER})
+        await box.control("take")
+    await box.faults(batch=100)
+    events = await ours.count(25)
+    times = [received.event["timestamp"] for received in events]
+    assert times == sorted(set(times))
