@@ -1,0 +1,181 @@
+"""Laws of a command's life, over any sequence of answers, silences and echoes."""
+
+from dataclasses import replace
+
+from fb_commands import BUTTONS, CHANNEL, context, passes_thread, reads_profile, reads_thread, row, says, takes_thread
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fb_handover import graph_body, order
+from fb_handover.answers import Accepted, Later, NotOwner, Permanent, Unknown
+from fb_handover.order import Act, Met, Transition
+from fb_handover.outgoing import State, Step
+from schemas.conversations import (
+    CommandSuppressed,
+    MessageRefused,
+    MessageSent,
+    ProfileRead,
+    ThreadMoved,
+    ThreadOwnerRead,
+    ThreadRefused,
+)
+from schemas.messages import OutMessage
+
+LONGEST = 200  # steps: far more than any command needs
+many = settings(max_examples=150, deadline=None)
+
+verdicts = st.sampled_from(
+    [
+        Accepted({"message_id": "m_1", "success": True}),
+        Later("busy"),
+        Later("HTTP 500", perhaps_done=True),
+        Permanent("No.", 10, 2018278),
+        Permanent("No.", 100, None),
+        Permanent("Blocked.", 27, None),
+        NotOwner(10, 2018300),
+        Unknown("cut off"),
+    ]
+)
+messages = st.sampled_from(
+    [
+        OutMessage(text="Hello"),
+        OutMessage(text="Hm", typing=1.0),
+        OutMessage(text="Look", image_url="https://x.example/a.png"),
+        OutMessage(text="Long. " * 330, buttons=BUTTONS),
+        OutMessage(),
+    ]
+)
+commands = st.one_of(
+    st.builds(
+        lambda message, person, then_pass: says(message=message, person=person, then_pass=then_pass),
+        messages,
+        st.booleans(),
+        st.booleans(),
+    ),
+    st.sampled_from([passes_thread(), takes_thread(), reads_thread(), reads_profile()]),
+)
+happenings = st.lists(st.tuples(verdicts, st.sampled_from(["nothing", "silence", "echo", "crash"])), max_size=8)
+FINAL = (MessageSent, MessageRefused, ThreadMoved, ThreadRefused, ThreadOwnerRead, ProfileRead, CommandSuppressed)
+YES = Accepted({"message_id": "m_2", "success": True})
+
+
+class Life:
+    """One command from storing to its end. What Facebook accepted, or may have, is counted by part."""
+
+    def __init__(self, command, script):
+        self.command = command
+        self.row = row(command)
+        self.script = list(script)
+        self.reports = []
+        self.accepted = {}
+        self.perhaps = {}
+        self.begun_after_silence = 0
+        self.silenced = False
+        self.waited = 0.0
+
+    def live(self):
+        for _ in range(LONGEST):
+            if not self.row.state.is_open:
+                return self
+            self._step()
+        raise AssertionError(f"{self.command} does not end")
+
+    def _step(self):
+        decision = order.decide(self.row, context(), connected=True)
+        if isinstance(decision, Transition):
+            self._keep(decision, Met(silenced=self.silenced))
+            return
+        assert isinstance(decision, Act)
+        if self.row.step is Step.TYPING:
+            self._keep(order.after_typing(self.row, shown_for=0.1), Met(silenced=self.silenced))
+            return
+        verdict, happening = self.script.pop(0) if self.script else (YES, "nothing")
+        self.begun_after_silence += self.silenced and self.row.step not in {Step.READ_OWNER, Step.READ_PROFILE}
+        begun = replace(self.row, state=State.SENDING, attempts=self.row.attempts + 1)
+        if begun.step is Step.SEND and (isinstance(verdict, Accepted) or happening == "echo"):
+            self.accepted[begun.part] = self.accepted.get(begun.part, 0) + 1
+        if begun.step is Step.SEND and (isinstance(verdict, Accepted | Unknown) or happening in {"echo", "crash"}):
+            self.perhaps[begun.part] = self.perhaps.get(begun.part, 0) + 1
+        self.silenced = self.silenced or happening == "silence"
+        echo = "m_echo" if happening == "echo" and begun.step is Step.SEND else None
+        if happening == "crash":
+            self.row = replace(begun, silenced=self.silenced)
+            return
+        self._keep(order.after(begun, verdict, context(), CHANNEL), Met(self.silenced, echo, begun.part))
+
+    def _keep(self, transition, met):
+        told = order.meet(transition, met, context())
+        self.reports += told.reports
+        waited = told.delay + 0.1
+        row_ = told.row
+        self.row = replace(row_, sending_for=row_.sending_for + waited if row_.state is State.SENDING else 0.0)
+
+    @property
+    def finals(self):
+        return [report for report in self.reports if not report.id.endswith(":taken")]
+
+
+def of(life, *kinds):
+    return [report for report in life.reports if isinstance(report, kinds)]
+
+
+@many
+@given(commands, happenings)
+def test_every_command_ends_and_its_end_is_told(command, script):
+    life = Life(command, script).live()
+    assert life.finals
+
+
+@many
+@given(commands, happenings)
+def test_no_two_reports_of_a_command_have_one_id(command, script):
+    life = Life(command, script).live()
+    ids = [report.id for report in life.reports]
+    assert len(ids) == len(set(ids))
+
+
+@many
+@given(st.builds(says, message=messages), happenings)
+def test_a_message_is_told_as_sent_or_refused_or_suppressed_and_as_one_of_them_only(command, script):
+    life = Life(command, script).live()
+    suppressed = [report for report in of(life, CommandSuppressed) if report.seq is not None]
+    assert len(of(life, MessageSent, MessageRefused)) + len(suppressed) == 1
+
+
+@many
+@given(st.builds(says, message=messages, then_pass=st.booleans()), happenings)
+def test_a_message_told_as_sent_was_accepted_in_all_its_parts(command, script):
+    life = Life(command, script).live()
+    if of(life, MessageSent):
+        assert set(life.accepted) >= set(range(len(graph_body.parts(command.message))))
+
+
+@many
+@given(
+    st.builds(says, message=messages, then_pass=st.booleans(), person=st.booleans()),
+    happenings.map(lambda script: [(verdict, happens) for verdict, happens in script if happens != "crash"]),
+)
+def test_facebook_accepts_no_part_twice_where_it_told_the_outcome(command, script):
+    known = [(verdict, happens) for verdict, happens in script if not isinstance(verdict, Unknown) or happens == "echo"]
+    life = Life(command, known).live()
+    assert all(times == 1 for times in life.accepted.values())
+
+
+@many
+@given(commands, happenings)
+def test_nothing_begins_after_a_silence_met_it(command, script):
+    assert Life(command, script).live().begun_after_silence == 0
+
+
+@many
+@given(st.builds(says, message=messages, person=st.just(True)), happenings)
+def test_a_persons_message_of_unknown_outcome_is_never_sent_again_by_itself(command, script):
+    life = Life(command, script).live()
+    assert all(times == 1 for times in life.perhaps.values())
+
+
+@many
+@given(st.builds(says, message=messages), happenings)
+def test_a_bots_message_is_sent_at_most_once_more_for_each_part(command, script):
+    life = Life(command, script).live()
+    assert all(times <= 2 for times in life.perhaps.values())
