@@ -253,13 +253,13 @@ def _path(route: Route, request: web.Request) -> Parameters:
 
 
 def _query(route: Route, request: web.Request) -> Parameters:
+    if route.query is Nothing:
+        return Nothing()  # a route without a query does not mind one
     given: dict[str, str] = {}
     for name, value in request.query.items():
         if name in given:
             raise refuse(422, "invalid", "The request is not valid.", "given more than once", name)
         given[name] = value
-    if route.query is Nothing:
-        return Nothing()  # a route without a query does not mind one
     try:
         return route.query.model_validate(given)
     except ValidationError as error:

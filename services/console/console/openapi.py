@@ -86,7 +86,9 @@ def statuses(route: Route) -> list[int]:
     if route.path_model is not Nothing:
         found.add(404)
     if route.if_match:
-        found |= {412, 428}
+        found |= {412, 422, 428}
+    if route.idempotency_key:
+        found.add(422)
     return sorted(found)
 
 

@@ -1,6 +1,7 @@
 """A console to test: real HTTP, real database, real broker; and the records that the other services would send."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -9,8 +10,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import aiohttp
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from argon2 import PasswordHasher
 from pydantic import SecretStr
+
+from console import application, main, openapi
+from console.handlers import TranscriptHandler
+from console.passwords import Passwords
+from console.repository import accounts
+from console.repository.accounts import NewOperator
+from console.routes import all_routes
+from console.services import Door, Services
+from console.settings import ConsoleSettings
+from runtime import topics
+from runtime.health import Health
+from runtime.http import HttpServer
+from runtime.kafka import Publisher
+from runtime.postgres import close, connect, migrate, transaction
+from runtime.records import Record
+from runtime.secrets import SecretBox
+from schemas import envelope
 from schemas.base import BaseEvent
 from schemas.commands import SendMessage
 from schemas.handover import Cause
@@ -32,22 +51,6 @@ from schemas.outcomes import (
     ThreadChanged,
 )
 from schemas.topics import MESSENGER_COMMANDS, OUTCOMES
-
-from console import application, main
-from console.handlers import TranscriptHandler
-from console.passwords import Passwords
-from console.repository import accounts
-from console.repository.accounts import NewOperator
-from console.routes import all_routes
-from console.services import Door, Services
-from console.settings import ConsoleSettings
-from runtime import topics
-from runtime.health import Health
-from runtime.http import HttpServer
-from runtime.kafka import Publisher
-from runtime.postgres import close, connect, migrate, transaction
-from runtime.records import Record
-from runtime.secrets import SecretBox
 
 KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 PASSWORD = "a good long password"
@@ -83,6 +86,15 @@ class Answer:
         return self.body["code"]
 
 
+def check_described(method: str, path: str, answer: Answer) -> None:
+    """Every answer of a route is one that the OpenAPI description knows."""
+    for route in all_routes():
+        pattern = re.sub(r"\{\w+\}", "[^/]+", route.path)
+        if route.method == method and re.fullmatch(pattern, path):
+            known = {*route.responses, *openapi.statuses(route)}
+            assert answer.status in known, f"{route.operation_id} answered {answer.status}, not one of {known}"
+
+
 class Browser:
     """A client with cookies, as a browser or a script would have them."""
 
@@ -116,6 +128,7 @@ class Browser:
                 response.status, await response.json(content_type=None) if is_json else text, response.headers, cookies
             )
         assert found.headers["X-Content-Type-Options"] == "nosniff"
+        check_described(method, path, found)
         return found
 
     async def get(self, path: str, **parameters: Any) -> Answer:
@@ -271,10 +284,7 @@ async def a_console(
     app = application.make(all_routes(), door, secure=loaded.secure_cookies)
     async with HttpServer(loaded, health, app) as server, asyncio.TaskGroup() as group:
         door.open(services)
-        if whole:
-            work = group.create_task(main.serve(services, health, door))
-        else:
-            work = group.create_task(services.live.run())
+        work = group.create_task(main.serve(services, health, door) if whole else _light(services))
         made = Console(services, f"http://127.0.0.1:{server.port}", clock, aiohttp.ClientSession())
         try:
             yield made
@@ -286,10 +296,50 @@ async def a_console(
     await close(pool)
 
 
+async def _light(services: Services) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(services.live.run())
+        group.create_task(services.relay.run())
+
+
 def with_clock(services: Services, clock: Clock) -> Services:
     services.live._now = clock
     services.flows._now = clock
     return services
+
+
+class Reader:
+    """Reads what is published to one partition of a topic from now on."""
+
+    def __init__(self, bootstrap: str, topic: str, partition: int = 0) -> None:
+        self.consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+        self.place = TopicPartition(topic, partition)
+        self.raw: list[bytes] = []
+
+    async def __aenter__(self) -> Self:
+        await self.consumer.start()
+        self.consumer.assign([self.place])
+        await self.consumer.seek_to_end(self.place)
+        await self.consumer.position(self.place)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.consumer.stop()
+
+    async def next(self) -> Any:
+        async with asyncio.timeout(DEADLINE):
+            record = await self.consumer.getone()
+        self.raw.append(record.value)
+        event = envelope.decode(self.place.topic, record.value, record.headers)
+        assert record.key.decode() == event.key
+        return event
+
+    async def until(self, fact: Callable[[Any], bool]) -> list[Any]:
+        """All events up to the one of which `fact` holds."""
+        found = [await self.next()]
+        while not fact(found[-1]):
+            found.append(await self.next())
+        return found
 
 
 async def eventually(fact: Callable[[], Awaitable[Any]]) -> Any:

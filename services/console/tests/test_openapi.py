@@ -56,4 +56,6 @@ def test_secrets_are_written_and_never_answered():
     assert schemas["ChannelBody"]["properties"]["page_token"]["anyOf"][0]["writeOnly"] is True
     for name, schema in schemas.items():
         if not name.endswith(("Body", "Patch", "SignIn")):
-            assert not {"password", "app_secret", "page_token", "verify_token"} & set(schema.get("properties", {})), name
+            assert not {"password", "app_secret", "page_token", "verify_token"} & set(schema.get("properties", {})), (
+                name
+            )

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from console_world import PASSWORD, a_console
 
 from console import sessions
@@ -38,15 +37,12 @@ async def test_the_database_holds_no_token_and_no_password(console):
     assert PASSWORD not in str(dict(operator))
 
 
-@pytest.mark.parametrize(
-    ("email", "password"),
-    [("ana@example.com", "wrong password"), ("nobody@example.com", PASSWORD)],
-)
-async def test_a_wrong_password_and_an_unknown_account_look_the_same(console, email, password):
+async def test_a_wrong_password_and_an_unknown_account_look_the_same(console):
     await console.account("ana")
-    answer = await console.browser().sign_in(email, password)
-    assert (answer.status, answer.code) == (401, "wrong_credentials")
-    assert answer.body["detail"] == ""
+    for email, password in (("ana@example.com", "wrong password"), ("nobody@example.com", PASSWORD)):
+        answer = await console.browser().sign_in(email, password)
+        assert (answer.status, answer.code) == (401, "wrong_credentials")
+        assert answer.body["detail"] == ""
 
 
 async def test_an_account_is_closed_to_guesses_after_ten_and_opens_when_the_window_has_passed(console):
@@ -106,22 +102,19 @@ async def test_a_change_without_the_sessions_csrf_token_is_refused(console):
     assert (await ana.ask("DELETE", "/session")).code == "csrf"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+async def test_a_change_from_another_origin_is_refused_even_when_signing_in(console):
+    admin = await console.signed_in("ana", "admin")
+    for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
-    ],
-)
-async def test_a_change_from_another_origin_is_refused_even_when_signing_in(console, headers):
-    admin = await console.signed_in("ana", "admin")
-    answer = await admin.post("/bots", {"id": "shop", "name": "Shop"}, headers=headers)
-    assert (answer.status, answer.code) == (403, "bad_origin")
-    answer = await admin.ask("POST", "/session", {"email": "a@example.com", "password": "x"}, headers=headers)
-    assert (answer.status, answer.code) == (403, "bad_origin")
+    ):
+        answer = await admin.post("/bots", {"id": "shop", "name": "Shop"}, headers=headers)
+        assert (answer.status, answer.code) == (403, "bad_origin")
+        answer = await admin.ask("POST", "/session", {"email": "a@example.com", "password": "x"}, headers=headers)
+        assert (answer.status, answer.code) == (403, "bad_origin")
 
 
 async def test_our_own_pages_may_change_things(console):
@@ -161,10 +154,10 @@ async def test_a_session_ends_after_seven_days_however_busy(console):
     assert (await browser.get("/session")).status == 401
 
 
-@pytest.mark.parametrize("cookie", ["x", "é" * 43, "a" * 43, "a" * 5000])
-async def test_a_made_up_cookie_is_nobody(console, cookie):
-    answer = await console.browser().ask("GET", "/session", headers={"Cookie": f"convoboss_session={cookie}"})
-    assert answer.status in {400, 401}
+async def test_a_made_up_cookie_is_nobody(console):
+    for cookie in ("x", "é" * 43, "a" * 43, "a" * 5000):
+        answer = await console.browser().ask("GET", "/session", headers={"Cookie": f"convoboss_session={cookie}"})
+        assert answer.status == 401
 
 
 async def test_a_refusal_names_the_request_and_the_request_may_name_itself(console):
@@ -185,6 +178,7 @@ async def test_what_is_not_there_is_refused_in_the_same_shape(console):
 
 async def test_while_the_console_starts_the_answer_is_to_come_again(console):
     from aiohttp import ClientSession
+
     from console.application import make
     from console.routes import all_routes
     from console.services import Door
@@ -192,7 +186,10 @@ async def test_while_the_console_starts_the_answer_is_to_come_again(console):
     from runtime.http import HttpServer
 
     app = make(all_routes(), Door(), secure=False)
-    async with HttpServer(console.services.settings, Health(), app) as server, ClientSession() as http:
-        async with http.get(f"http://127.0.0.1:{server.port}/api/v1/session") as answer:
-            assert (answer.status, (await answer.json())["code"]) == (503, "starting")
-            assert answer.headers["Retry-After"] == "2"
+    async with (
+        HttpServer(console.services.settings, Health(), app) as server,
+        ClientSession() as http,
+        http.get(f"http://127.0.0.1:{server.port}/api/v1/session") as answer,
+    ):
+        assert (answer.status, (await answer.json())["code"]) == (503, "starting")
+        assert answer.headers["Retry-After"] == "2"

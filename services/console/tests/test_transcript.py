@@ -4,15 +4,15 @@ import random
 from itertools import pairwise
 
 import pytest
-from console_world import ANA, BEN, BEGAN, Story, topic_of, whole_story
+from console_world import ANA, BEGAN, BEN, Story, topic_of, whole_story
 from hypothesis import given
 from hypothesis import strategies as st
+
+from console.transcript import Batch, EpisodePatch, concerns, new_view, read_up_to
 from schemas.handover import Cause
 from schemas.messages import CustomerInput
 from schemas.outcomes import CustomerSaid
 from schemas.topics import OUTCOMES
-
-from console.transcript import Batch, EpisodePatch, concerns, new_view, read_up_to
 
 
 def folded(events):

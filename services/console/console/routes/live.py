@@ -29,7 +29,7 @@ POLICY: Final = 1008  # close code
 log = get_logger(__name__)
 
 
-@routes.route("GET", "/live", "live", responses={101: None}, problems=(403, 429))
+@routes.route("GET", "/live", "live", responses={101: None}, problems=(400, 403, 429))
 async def live(call: Call[Nothing, Nothing, Nothing]) -> web.StreamResponse:
     """A WebSocket. It sends ServerFrame and takes ClientFrame, both JSON; code 4401 closes it when the session is over."""
     services, signed_in = call.services, call.signed_in
