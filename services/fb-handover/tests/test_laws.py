@@ -90,6 +90,8 @@ class Life:
             self._keep(order.after_typing(self.row, shown_for=0.1), Met(silenced=self.silenced))
             return
         verdict, happening = self.script.pop(0) if self.script else (YES, "nothing")
+        if happening == "echo" and isinstance(verdict, Permanent | NotOwner):
+            happening = "nothing"  # what Facebook refuses has no echo
         self.begun_after_silence += self.silenced and self.row.step not in {Step.READ_OWNER, Step.READ_PROFILE}
         begun = replace(self.row, state=State.SENDING, attempts=self.row.attempts + 1)
         if begun.step is Step.SEND and (isinstance(verdict, Accepted) or happening == "echo"):
