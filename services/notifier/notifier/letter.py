@@ -87,20 +87,29 @@ def html(letter: Letter) -> str:
     return _template("takeover.html").substitute(
         subject=escape(subject(letter)),
         headline=escape(_headline(started)),
-        bot=escape(_line(letter.bot_name)),
-        since=escape(_friendly(started.at)),
-        since_iso=escape(_iso(started.at)),
-        waits=escape(_waits(started)),
-        where="".join(_where(started)),
+        facts="".join(_template("fact.html").substitute(name=name, value=value) for name, value in _facts(letter)),
         messages="".join(_messages(started)),
         link=escape(letter.link),
         why=escape(_why(letter)),
     )
 
 
-def _where(started: TakeoverStarted) -> Iterator[str]:
+def _facts(letter: Letter) -> Iterator[tuple[str, str]]:
+    """Names and values, as HTML."""
+    started = letter.started
+    yield "Bot", escape(_line(letter.bot_name))
     if started.block_name:
-        yield f'<br>At the block <b dir="auto">{escape(_line(started.block_name))}</b>'
+        yield "Where", escape(_line(started.block_name))
+    yield "Since", _moment(started.at)
+    if started.deadline is None:
+        yield "Waits", "until somebody answers"
+    else:
+        yield "Waits until", f"{_moment(started.deadline)}; after that the bot answers again"
+
+
+def _moment(at: datetime) -> str:
+    iso = _iso(at)
+    return f'<time datetime="{iso}">{_friendly(at)}</time> <span class="iso">({iso})</span>'
 
 
 def _messages(started: TakeoverStarted) -> Iterator[str]:

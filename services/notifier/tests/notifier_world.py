@@ -6,19 +6,26 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
 
 import asyncpg
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from runtime.kafka import Publisher
 from runtime.records import Outgoing
@@ -60,6 +67,9 @@ class MailServer:
 
     def __init__(self) -> None:
         self.port = free_port()
+        self.tls: ssl.SSLContext | None = None
+        self.starttls: ssl.SSLContext | None = None
+        self.login: tuple[str, str] | None = None
         self.mails: list[Mail] = []
         self.refused: set[str] = set()
         self.later: set[str] = set()
@@ -72,7 +82,7 @@ class MailServer:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._session, "127.0.0.1", self.port)
+        self._server = await loop.create_server(self._session, "127.0.0.1", self.port, ssl=self.tls)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -93,7 +103,25 @@ class MailServer:
                 server._open.add(transport)
                 super().connection_made(transport)
 
-        return Kept(self, hostname="mail.test", enable_SMTPUTF8=True, loop=asyncio.get_running_loop())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a login without STARTTLS
+            return Kept(
+                self,
+                hostname="mail.test",
+                enable_SMTPUTF8=True,
+                loop=asyncio.get_running_loop(),
+                tls_context=self.starttls,
+                require_starttls=self.starttls is not None,
+                auth_required=self.login is not None,
+                auth_require_tls=self.starttls is not None,  # of TLS from the beginning it does not know
+                authenticator=self._check if self.login else None,
+            )
+
+    def _check(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword
+    ) -> AuthResult:
+        given = (data.login.decode(), data.password.decode())
+        return AuthResult(success=given == self.login)
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
@@ -128,6 +156,32 @@ class MailServer:
             assert server.transport is not None
             server.transport.close()
         return "250 taken"
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's context with a certificate for 127.0.0.1, and the file that a client has to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted = folder / "ca.pem"
+    trusted.write_bytes(made.public_bytes(Encoding.PEM))
+    private = folder / "key.pem"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, private)
+    return context, trusted
 
 
 class World:

@@ -5,7 +5,7 @@ from email import policy
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notifier.letter import Letter, compose, html, link, subject, text
@@ -14,6 +14,7 @@ from schemas.messages import Profile, Said, Speaker
 from schemas.outcomes import TakeoverStarted
 
 NOW = datetime(2026, 11, 24, 12, 5, 9, tzinfo=UTC)
+BUSY = settings(deadline=None)  # a busy machine is no fault of the code
 CONVERSATION = "messenger:1029:7733"
 
 
@@ -136,6 +137,7 @@ names = st.text(max_size=200) | st.sampled_from(
 )
 
 
+@settings(BUSY)
 @given(first=names, bot=names, words=names)
 def test_no_name_can_add_a_header_or_break_the_email(first, bot, words):
     said = (Said(seq=1, speaker=Speaker.CUSTOMER, text=words),)

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from notifier_world import World
+from notifier_world import World, certificate
 
 from schemas.topics import OUTCOMES
 
@@ -219,3 +219,27 @@ async def test_the_mail_servers_password_is_never_logged(world: World):
     assert "e-mail was not sent" in world.log
     assert "hunter-two" not in world.log
     assert "I need" not in world.log
+
+
+@pytest.mark.parametrize("mode", ["smtps", "smtp+starttls"])
+async def test_mail_goes_over_tls_with_a_login_and_not_to_a_server_that_cannot_prove_who_it_is(
+    world: World, mode, tmp_path
+):
+    context, trusted = certificate(tmp_path)
+    if mode == "smtps":
+        world.mail.tls = context
+    else:
+        world.mail.starttls = context
+    world.mail.login = ("ann", "hunter/two")
+    await world.mail.start()
+    url = f"{mode}://ann:hunter%2Ftwo@127.0.0.1:{world.mail.port}"
+    started = world.started(ANN)
+    await world.publish(OUTCOMES, started)
+    await world.start(CONVOBOSS_SMTP_URL=url)
+    await world.until(lambda: _attempted(world, started))
+    assert await world.stop() == 0
+    assert world.mail.mails == []
+    await world.start(CONVOBOSS_SMTP_URL=url, SSL_CERT_FILE=str(trusted))
+    await world.until_state(started, ANN, "sent")
+    assert len(world.mail.to(ANN)) == 1
+    assert "hunter" not in world.log
