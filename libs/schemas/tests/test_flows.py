@@ -209,6 +209,12 @@ def test_a_document_too_big_for_one_record_is_an_error_in_both_forms():
         assert f"at most {MAX_DOCUMENT}" in check(form).errors[0].message
 
 
+def test_the_size_of_a_document_counts_in_bytes_and_not_in_letters():
+    document = good()
+    document["blocks"] |= {f"m{i}": {"kind": "message", "text": "営" * 1999} for i in range(200)}
+    assert f"at most {MAX_DOCUMENT}" in check(document).errors[0].message
+
+
 def test_a_question_whose_choices_are_all_wired_needs_no_next():
     document = good()
     document["blocks"]["mail"] |= {"check": "choice", "choices": [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}]}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import faust
 
 LANE: Final = 1000  # turns of a partition that wait; a longer queue holds up the others
-GATHER: Final = 0.01  # seconds that a busy partition waits for more turns; an idle one does not wait
+REST: Final = 0.05  # seconds after a batch in which a partition's turns gather
 STREAM_BUFFER: Final = 1000  # events, all partitions together
 COMMIT_EVERY: Final = 1.0  # seconds
 HEARTBEATS: Final = 3.0  # in a session time-out
@@ -50,6 +50,13 @@ class _Arrived:
     event: Event
 
 
+async def _hand_on(lanes: Lanes[_Arrived], stream: Stream) -> None:
+    """The agent: acknowledges nothing and raises nothing."""
+    by_hand = stream.noack()
+    async for event in by_hand.events():
+        await lanes.put(event.message.partition, _Arrived(by_hand, event))
+
+
 class FaustTurns:
     """A `flow_engine.ports.TurnSource`."""
 
@@ -67,10 +74,13 @@ class FaustTurns:
         """Raises `SourceStopped`, and what `take` raises."""
         with TemporaryDirectory(prefix=f"{self._group}-", ignore_cleanup_errors=True) as folder:
             app = make_app(self._settings, self._group, Path(folder))
-            lanes: Lanes[_Arrived] = Lanes(
-                partial(self._take, app, take), size=LANE, batch=self._settings.kafka_batch_records, gather=GATHER
+            topic = app.topic(
+                self._topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
             )
-            self._serve(app, lanes)
+            lanes: Lanes[_Arrived] = Lanes(
+                partial(self._take, app, take), size=LANE, batch=self._settings.kafka_batch_records, rest=REST
+            )
+            app.agent(topic, concurrency=1, name="turns")(partial(_hand_on, lanes))
             self._follow_assignments(app)
             try:
                 await self._until_stopped(app, lanes)
@@ -78,16 +88,6 @@ class FaustTurns:
                 await lanes.drain(self._settings.kafka_drain_timeout)
                 began, self._owned = self._owned is not None, None
                 await _stop(app, commit=began and not app.crashed)
-
-    def _serve(self, app: "faust.App", lanes: Lanes[_Arrived]) -> None:
-        topic = app.topic(self._topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-
-        async def hand_on(stream: Stream) -> None:
-            by_hand = stream.noack()
-            async for event in by_hand.events():
-                await lanes.put(event.message.partition, _Arrived(by_hand, event))
-
-        app.agent(topic, concurrency=1, name="turns")(hand_on)
 
     def _follow_assignments(self, app: "faust.App") -> None:
         def assigned(_app: Any, /, *tps: Any, **_: Any) -> None:

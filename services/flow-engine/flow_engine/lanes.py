@@ -12,16 +12,17 @@ CANCEL_TIMEOUT: Final = 2.0  # seconds for a batch that is cancelled to let go
 class Lanes(Generic[T]):
     """Gives what is `put` to `handle`, batch after batch, one batch of a lane at a time.
 
-    A lane holds at most `size` items; `put` waits while it is full. An idle lane hands on at once; one that finds more
-    waiting after a batch gathers for `gather` seconds, since many small batches cost more than a few large ones. What
-    `handle` raises comes out of `failure`, and nothing is taken after it.
+    A lane holds at most `size` items; `put` waits while it is full. After a batch a lane rests for as long as that batch
+    took, at most `rest` seconds: at rest items gather, and a few large batches cost less than many small ones when the
+    machine is busy. A lane that has rested hands on at once. What `handle` raises comes out of `failure`, and nothing is
+    taken after it.
     """
 
-    def __init__(self, handle: Handle[T], *, size: int, batch: int, gather: float = 0.0) -> None:
+    def __init__(self, handle: Handle[T], *, size: int, batch: int, rest: float = 0.0) -> None:
         self._handle = handle
         self._size = size
         self._batch = batch
-        self._gather = gather
+        self._rest = rest
         self._queues: dict[int, asyncio.Queue[T]] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._busy: set[int] = set()
@@ -57,20 +58,28 @@ class Lanes(Generic[T]):
 
     async def _work(self, lane: int) -> None:
         queue = self._queues[lane]
-        worked = False
+        now = asyncio.get_running_loop().time
+        rested = now()
         while not self._closing:
-            if worked and 0 < queue.qsize() < self._batch:
-                await asyncio.sleep(self._gather)
-            worked = True
             batch = [await queue.get()]
+            if len(batch) + queue.qsize() < self._batch:
+                await asyncio.sleep(rested - now())
             while len(batch) < self._batch and not queue.empty():
                 batch.append(queue.get_nowait())
-            self._busy.add(lane)
-            try:
-                await self._handle(batch)
-            except Exception as error:  # noqa: BLE001 - it comes out of `failure`
-                if not self._failure.done():
-                    self._failure.set_exception(error)
+            began = now()
+            if not await self._done(lane, batch):
                 return
-            finally:
-                self._busy.discard(lane)
+            ended = now()
+            rested = ended + min(ended - began, self._rest)
+
+    async def _done(self, lane: int, batch: list[T]) -> bool:
+        self._busy.add(lane)
+        try:
+            await self._handle(batch)
+        except Exception as error:  # noqa: BLE001 - it comes out of `failure`
+            if not self._failure.done():
+                self._failure.set_exception(error)
+            return False
+        finally:
+            self._busy.discard(lane)
+        return True

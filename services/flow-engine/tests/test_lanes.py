@@ -116,29 +116,47 @@ async def test_draining_before_anything_came_is_at_once():
     await Lanes(Work(), size=1, batch=1).drain(1)
 
 
-async def test_an_idle_lane_hands_on_at_once_and_a_busy_one_gathers():
-    work = Work()
-    lanes = Lanes(work, size=100, batch=3, gather=3600)
-    work.open.clear()
+async def test_after_a_batch_a_lane_rests_as_long_as_it_took_and_items_gather_meanwhile():
+    ended: list[float] = []
+    began: list[float] = []
+    batches: list[list[int]] = []
+    now = asyncio.get_running_loop().time
+    took = asyncio.Event()
+
+    async def handle(batch: list[int]) -> None:
+        began.append(now())
+        batches.append(batch)
+        await took.wait()
+        ended.append(now())
+
+    lanes = Lanes(handle, size=100, batch=10, rest=3600)
+    before = now()
     await lanes.put(0, 0)
-    await until(lambda: work.at_work == 1)  # idle: not held back
-    await lanes.put(0, 1)
-    work.open.set()
-    await until(lambda: work.batches == [[0]])
-    await lanes.put(1, 10)
-    await until(lambda: [10] in work.batches)
-    assert work.at_work == 0  # the first lane gathers
+    await until(lambda: batches == [[0]])  # it had nothing to rest from
+    assert began[0] - before < 1
+    for number in range(1, 6):
+        await lanes.put(0, number)
+    await until(lambda: now() > began[0] + 0.02)
+    took.set()
+    await until(lambda: len(batches) == 2)
+    assert batches[1] == [1, 2, 3, 4, 5]
+    assert began[1] - ended[0] >= (ended[0] - began[0]) * 0.9
     await lanes.drain(1)
 
 
-async def test_a_full_batch_is_not_held_back():
+async def test_a_full_batch_does_not_wait_for_the_end_of_a_rest():
     work = Work()
-    lanes = Lanes(work, size=100, batch=2, gather=3600)
+    lanes = Lanes(work, size=100, batch=2, rest=3600)
     work.open.clear()
-    for number in range(3):
-        await lanes.put(0, number)
-        if number == 0:
-            await until(lambda: work.at_work == 1)
+    await lanes.put(0, 0)
+    await until(lambda: work.at_work == 1)
+    loop = asyncio.get_running_loop()
+    until_then = loop.time() + 0.3
+    await lanes.put(0, 1)
+    await lanes.put(0, 2)
+    await until(lambda: loop.time() > until_then)
     work.open.set()
+    began = loop.time()
     await until(lambda: work.batches == [[0], [1, 2]])
+    assert loop.time() - began < 0.25
     await lanes.drain(1)

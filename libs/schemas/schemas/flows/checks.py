@@ -163,7 +163,7 @@ def _problems(flow: Flow) -> Iterator[Problem]:
 
 
 def _size(flow: Flow) -> Iterator[Problem]:
-    size = len(flow.model_dump_json())
+    size = len(flow.model_dump_json().encode())
     if size > MAX_DOCUMENT:
         yield _too_big(size)
 
