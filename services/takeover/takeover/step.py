@@ -362,7 +362,7 @@ class Step:
         if mode == "close":
             self._stand_at_start()
         elif cause is Cause.EXPIRED:
-            state.resume = resume if episode.block and state.session else None
+            state.resume = resume if state.session is not None else None
             state.greeting = text if self.settings.takeover.say_after_expiry else ""
         else:
             self.say([OutMessage(text=text)] if text else [])

@@ -586,6 +586,13 @@ class TestExpiry:
         assert (asked.input.reason, asked.input.message.text) == ("message", "hello?")
         assert (asked.input.resume.block, asked.input.resume.port) == ("ask-person", "expired")
 
+    def test_without_a_block_the_flow_resumes_where_it_stopped_so_that_an_open_question_is_asked_again(self):
+        world = World().bot_has()
+        world.takes_over(expiry=10)
+        world.wait(10).says("hello?")
+        asked = world.one(TurnAsked).input
+        assert (asked.message.text, asked.resume.block, asked.resume.port) == ("hello?", None, "expired")
+
     def test_a_due_deadline_is_applied_at_the_first_event_after_it(self):
         world = World().requested(auto_return=10)
         world.wait(10).says("hello?")
