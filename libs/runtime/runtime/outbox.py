@@ -71,16 +71,21 @@ class Relay:
 
     async def _relay(self) -> None:
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
-            # A lock of the session: the pool's reset lets go of it, and so does the end of the connection.
-            if not await connection.fetchval(_SQL["relay_lock"]):
-                self._component.ok("another process relays")
-            else:
-                self._component.ok("relaying")
-                while True:
-                    await self._empty(connection)  # type: ignore[arg-type] # a pool's proxy of a connection
-                    self._component.ok("relaying")
-                    await self._pause(POLL)
+            # A lock of the session: it also ends with the connection.
+            if await connection.fetchval(_SQL["relay_lock"]):
+                try:
+                    await self._hold(connection)  # type: ignore[arg-type] # a pool's proxy of a connection
+                finally:
+                    if not connection.is_closed():
+                        await connection.fetchval(_SQL["relay_unlock"])
+        self._component.ok("another process relays")
         await asyncio.sleep(TAKE_OVER)
+
+    async def _hold(self, connection: Connection) -> None:
+        while True:
+            self._component.ok("relaying")
+            await self._empty(connection)
+            await self._pause(POLL)
 
     async def _empty(self, connection: Connection) -> None:
         while rows := await connection.fetch(_SQL["relay_read"], ROWS):

@@ -496,10 +496,9 @@ class Partition:
             await self._rest(None)
 
     async def _rest_unless_closed(self, seconds: float) -> None:
-        until = self._wiring.clock() + seconds
-        while not self._closing and (left := until - self._wiring.clock()) > 0:
-            self._wake.clear()
-            await self._rest(left)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rest_until_closed()
 
     async def _give_back(self, trouble: str) -> None:
         self._owned = None

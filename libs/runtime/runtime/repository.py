@@ -87,10 +87,8 @@ async def leftovers(pool: Pool, owned: Ownership, after: int) -> list[OutboxRow]
 
 
 async def clear(pool: Pool, owned: Ownership, published: int) -> None:
-    """Drops published rows. Not made durable by itself: what comes back after a crash is published twice, no more."""
-    async with transaction(pool) as tx:
-        await tx.execute("SET LOCAL synchronous_commit = off")
-        await tx.execute(_SQL["clear"], owned.slot, published)
+    """Drops the rows up to `published`."""
+    await pool.execute(_SQL["clear"], owned.slot, published)
 
 
 async def label_segments(pool: Pool, now: datetime) -> None:

@@ -349,6 +349,30 @@ async def test_job_that_raises_tells_its_caller_and_leaves_the_partition_working
     assert await world.pool.fetchval("SELECT count(*) FROM heard WHERE who = 'job'") == 0
 
 
+async def test_partition_that_stands_still_with_work_before_it_fails_readiness_after_30_seconds(world):
+    seconds, reached, go_on = [0.0], asyncio.Event(), asyncio.Event()
+
+    async def hold(_records):
+        reached.set()
+        await go_on.wait()
+
+    async with world.consuming(clock=lambda: seconds[0]):
+        await until(lambda: world.health.report().ready, "ready")
+        seconds[0] = 1000.0
+        assert world.health.report().ready, "idle is not stuck"
+        world.handler.before = hold
+        await world.say("a")
+        await reached.wait()
+        assert world.health.report().ready
+        seconds[0] = 1029.0
+        assert world.health.report().ready
+        seconds[0] = 1030.0
+        assert "1 records behind and no progress for 30 s" in world.health.report().model_dump_json()
+        go_on.set()
+        await has(world, "a")
+        await until(lambda: world.health.report().ready, "ready again")
+
+
 async def test_topic_with_another_number_of_partitions_is_refused_at_start(world):
     settings = world.settings.model_copy(update={"partitions": PARTITIONS + 1})
     consumer = world.make_consumer(settings=settings)
