@@ -1,23 +1,28 @@
 """Wires ingress: the channels from the topic `bots`, the webhook, the publisher."""
 
+import asyncio
 import logging
+import random
 from datetime import UTC, datetime
 
 from aiohttp import web
+from aiokafka.errors import KafkaError
 
 from ingress.channels import Channels
 from ingress.handlers import Webhook
 from ingress.load import Load
 from ingress.settings import IngressSettings
-from runtime import service
+from runtime import backoff, service
 from runtime.compacted import CompactedReader
-from runtime.health import Health
+from runtime.health import Component, Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
 from runtime.logs import Sparse
 from runtime.secrets import SecretBox
-from schemas.topics import BOTS
+from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS
 
+RETRY_FIRST = 0.2  # seconds
+RETRY_CAP = 3.0  # seconds
 CATCH_UP = 60.0  # seconds for all bots' settings
 
 
@@ -36,16 +41,37 @@ async def run(settings: IngressSettings) -> None:
     server = HttpServer(settings, health, app)
     await server.start()
     publisher: Publisher | None = None
+    following: asyncio.Task[None] | None = None
     try:
         publisher = await Publisher.start(settings, source="ingress", health=health)
+        await _checked(publisher, health.component("topics"))
         reader = CompactedReader(settings, BOTS, channels.apply, health)
         await reader.catch_up(CATCH_UP)
         webhook.open(publisher)
-        await reader.run()
+        following = asyncio.create_task(reader.run())
+        await asyncio.wait({following})  # when this is cancelled, the reader goes on until the server has stopped
+        following.result()
     finally:
         await server.stop()  # requests under way still need the publisher
+        if following is not None:
+            following.cancel()
+            await asyncio.wait({following})
         if publisher is not None:
             await publisher.stop()
+
+
+async def _checked(publisher: Publisher, component: Component) -> None:
+    """Returns when the topics are there; raise WrongPartitions where another number of partitions would mix up the order."""
+    for delay in backoff.delays(RETRY_FIRST, RETRY_CAP, random):
+        try:
+            for topic in (CONVERSATIONS, DEAD_LETTERS):
+                await publisher.producer(topic)
+        except KafkaError as error:
+            component.failing(f"not there yet: {error}")
+            await asyncio.sleep(delay)
+        else:
+            component.ok()
+            return
 
 
 def start() -> None:

@@ -113,6 +113,22 @@ class Ingress:
             assert self._process.poll() is None, self.log
             time.sleep(POLL)  # the process has no other way to say that it is up
 
+    def run_to_its_end(self) -> int:
+        with self._log.open("ab") as out:
+            return subprocess.call([sys.executable, "-m", "ingress"], env=self._env, stdout=out, stderr=out, timeout=UP)
+
+    async def until_closed(self) -> None:
+        """Until it takes no new connections."""
+        deadline = time.monotonic() + SOON
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                return
+            writer.close()
+            assert time.monotonic() < deadline
+            await asyncio.sleep(POLL)
+
     def stop(self) -> int:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)

@@ -252,6 +252,31 @@ async def test_a_flood_is_refused_and_what_was_taken_in_is_served(kafka_bootstra
         assert process.stop() == 0
 
 
+async def test_a_webhook_under_way_is_still_stored_when_the_process_is_asked_to_stop(
+    kafka_bootstrap, ingress, kafka, tmp_path
+):
+    process = Ingress(kafka_bootstrap, tmp_path)
+    process.start()
+    page = Page()
+    await process.knows(page)
+    body = page.body(page.message("hi"))
+    await kafka.pause()
+    held = asyncio.create_task(process.post(body, page.signed(body)))
+    await process.until("convoboss_ingress_webhooks_in_flight", 1)
+    stopped = asyncio.create_task(asyncio.to_thread(process.stop))
+    await process.until_closed()
+    await kafka.resume()
+    assert (await held)[0] == 200
+    assert await stopped == 0
+    assert len(await seen(kafka_bootstrap, CONVERSATIONS, f"messenger:{page.id}:")) == 1
+
+
+async def test_a_start_with_another_number_of_partitions_is_refused(kafka_bootstrap, ingress, tmp_path):
+    process = Ingress(kafka_bootstrap, tmp_path, CONVOBOSS_PARTITIONS="7")
+    assert await asyncio.to_thread(process.run_to_its_end) == 1
+    assert "has 8 partitions" in process.log
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for(ingress, page):
     stop = asyncio.Event()
 
