@@ -21,6 +21,7 @@ CATCH_UP = 60.0  # seconds to read the bots' settings before the first event
 
 async def run(settings: TakeoverServiceSettings) -> None:
     health = Health()
+    health.component("start")  # not ready until every part is there to say so itself
     async with HttpServer(settings, health):
         await migrate(settings, SCHEMA, "takeover")
         pool = await connect(settings, SCHEMA, health)
@@ -56,6 +57,7 @@ async def decide_and_fire(settings: TakeoverServiceSettings, health: Health, poo
         poll=settings.timer_poll,
     )
     switch.woken = clockwork.wake
+    health.component("start").ok()
     async with asyncio.TaskGroup() as group:
         group.create_task(reader.run())
         group.create_task(consumer.run())
