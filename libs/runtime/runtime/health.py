@@ -28,6 +28,24 @@ class Report(BaseModel):
     components: dict[str, ComponentReport]
 
 
+class Patience:
+    """Counts how long work waits without progress: from the first look at which it was there, not from when it was idle."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting_since: float | None = None
+
+    def idle(self, *, waiting: bool, progress_at: float) -> float:
+        """Seconds without progress, 0 while nothing waits."""
+        now = self._clock()
+        if not waiting:
+            self._waiting_since = None
+            return 0.0
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return now - max(self._waiting_since, progress_at)
+
+
 @dataclass(slots=True)
 class Component:
     """One part of a service. It begins as failing, until its first `ok`."""
@@ -54,14 +72,11 @@ class Component:
         self._watches = (*self._watches, check)
 
     def expects_progress(self, waiting: Callable[[], bool], within: float = STUCK_AFTER) -> None:
-        """Failing while `waiting()` is true and there was no `progress` for `within` seconds."""
-        self.progress()
+        """Failing when there was work at each report, and no `progress`, for `within` seconds."""
+        patience = Patience(self.clock)
 
         def check() -> str | None:
-            if not waiting():
-                self.progress()  # idle time is no delay
-                return None
-            idle = self.clock() - self._progress_at
+            idle = patience.idle(waiting=waiting(), progress_at=self._progress_at)
             return f"work is waiting and no progress for {idle:.0f} s" if idle >= within else None
 
         self.watch(check)

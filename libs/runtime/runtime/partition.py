@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol
 from runtime import backoff, metrics, repository, tracing
 from runtime.errors import Fenced, NotOwned, PublishFailed, passes
 from runtime.handler import Handler, poison_letter
+from runtime.health import STUCK_AFTER, Patience
 from runtime.intake import Intake, UnknownTypes, read
 from runtime.kafka import Publisher
 from runtime.letters import Raw
@@ -26,7 +27,6 @@ RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds
 IDLE_CLEAR: Final = 0.2  # seconds without work after which the last published outbox row is deleted by itself
 BUFFERED_BATCHES: Final = 4  # so many batches wait in memory at most, and half as many before more is fetched
-STUCK_AFTER: Final = 30.0  # seconds
 
 log = get_logger(__name__)
 
@@ -117,6 +117,7 @@ class Partition:
         self._published = 0  # number of the last outbox row that the broker has
         self._cleared = 0
         self._progress_at = wiring.clock()
+        self._patience = Patience(wiring.clock)
         self._retries = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
         self._in_hand = 0  # records that are being decided
         self._position = 0
@@ -139,9 +140,8 @@ class Partition:
         """Why the partition does not work, for `/readyz`."""
         if self._trouble is not None:
             return self._trouble
-        if self.lag == 0 and self._publishing is None:
-            self._made_progress()  # idle time is no delay
-        idle = self._wiring.clock() - self._progress_at
+        waiting = self.lag > 0 or self._publishing is not None
+        idle = self._patience.idle(waiting=waiting, progress_at=self._progress_at)
         return f"{self.lag} records behind and no progress for {idle:.0f} s" if idle >= STUCK_AFTER else None
 
     @property

@@ -358,8 +358,7 @@ async def test_partition_that_stands_still_with_work_before_it_fails_readiness_a
 
     async with world.consuming(clock=lambda: seconds[0]):
         await until(lambda: world.health.report().ready, "ready")
-        seconds[0] = 1000.0
-        assert world.health.report().ready, "idle is not stuck"
+        seconds[0] = 1000.0  # idle, and nobody looked
         world.handler.before = hold
         await world.say("a")
         await reached.wait()

@@ -79,31 +79,32 @@ class TestHealth:
         assert health.report().components["database"].detail == "away"
 
     def test_waiting_work_without_progress_is_stuck_after_its_time(self):
-        clock, waiting = Clock(), [True]
-        health = Health(clock)
-        component = health.component("consumer")
-        component.ok()
-        component.expects_progress(lambda: waiting[0], within=30.0)
+        clock, health = self.consumer(lambda: True)
+        assert health.report().ready
         clock.now = 29.0
         assert health.report().ready
         clock.now = 30.0
         assert "no progress for 30 s" in health.report().components["consumer"].detail
-        component.progress()
+        health.component("consumer").progress()
         assert health.report().ready
 
-    def test_idle_time_is_no_delay(self):
-        clock, waiting = Clock(), [False]
-        health = Health(clock)
-        component = health.component("consumer")
-        component.ok()
-        component.expects_progress(lambda: waiting[0], within=30.0)
-        clock.now = 1000.0
+    def test_idle_time_is_no_delay_also_if_nobody_looked_meanwhile(self):
+        waiting = [False]
+        clock, health = self.consumer(lambda: waiting[0])
+        clock.now, waiting[0] = 1000.0, True
         assert health.report().ready
-        waiting[0] = True
         clock.now = 1029.0
         assert health.report().ready
         clock.now = 1030.0
         assert not health.report().ready
+
+    def consumer(self, waiting):
+        clock = Clock()
+        health = Health(clock)
+        component = health.component("consumer")
+        component.ok()
+        component.expects_progress(waiting, within=30.0)
+        return clock, health
 
     def test_before_anything_is_known_nothing_is_ready(self):
         assert not Health().report().ready
