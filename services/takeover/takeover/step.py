@@ -39,6 +39,9 @@ from takeover.state import Conversation, Delay, Episode, OpenTurn, Question, Que
 ASK_AGAIN = timedelta(seconds=30)
 ASK_AGAIN_CAP = timedelta(minutes=5)
 READ_TIMEOUT = timedelta(seconds=2)
+# The channel answers within 2 s of asking, if only that it has no name. This is for when nobody asks: then the bot's answer
+# could not leave either.
+NAME_TIMEOUT = timedelta(seconds=10)
 MAX_QUEUE = 100  # inputs; what comes on top joins the last one, so nothing is lost and nothing grows
 LAST_TEXTS = 5
 LAST_OF_A_SPEAKER = 3
@@ -514,7 +517,7 @@ class Step:
     def ask_name(self) -> None:
         if self.channel is not None and self.state.profile is None and self.state.naming is None:
             command = self.command(ReadProfile)
-            self.state.naming = Question(command=command, due_at=self.at + READ_TIMEOUT)
+            self.state.naming = Question(command=command, due_at=self.at + NAME_TIMEOUT)
 
 
 class NoEpisode(Exception):
