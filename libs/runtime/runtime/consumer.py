@@ -27,10 +27,11 @@ from runtime.health import Health
 from runtime.intake import UnknownTypes
 from runtime.kafka import Publisher, connection
 from runtime.logs import get_logger
-from runtime.partition import Faults, Job, NoFaults, Partition, Wiring
+from runtime.partition import Partition
 from runtime.partitions import partitions_of
 from runtime.postgres import Pool
 from runtime.settings import ServiceSettings
+from runtime.wiring import Faults, Job, NoFaults, Wiring
 
 __all__ = ["BaseHandler", "Fenced", "Handler", "Job", "Later", "NotOwned", "OrderedConsumer"]
 
@@ -138,14 +139,15 @@ class OrderedConsumer:
         """Runs `job(tx)` between two batches of the partition, in a transaction that holds its fence, and publishes in
 
         order what the job returns. For work that does not come from the log, such as timers. Not from inside a handler.
-        Returns after the commit. Raises `NotOwned`, `Fenced`, or what the job raised; then nothing was written.
+        Returns after the commit. Raises `NotOwned`, `Fenced`, or what the job raised; after an error of the connection, or a
+        `NotOwned` that came while it ran, it is open whether it was done: jobs must bear being done again.
         """
         each = self._partitions.get(TopicPartition(topic, partition))
         if each is None:
             raise NotOwned(topic, partition)
         await each.within(job)
 
-    # What a partition needs (runtime.partition.Feed)
+    # What a partition needs (runtime.wiring.Feed)
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         tp = TopicPartition(topic, partition)

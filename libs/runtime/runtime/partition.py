@@ -2,26 +2,25 @@
 
 import asyncio
 import random
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal, Protocol
+from typing import Final
 
 from runtime import backoff, metrics, repository, tracing
-from runtime.errors import Fenced, NotOwned, PublishFailed, passes
-from runtime.handler import Handler, poison_letter
+from runtime.errors import Fenced, NotOwned, passes
+from runtime.handler import poison_letter
 from runtime.health import STUCK_AFTER, Patience
-from runtime.intake import Intake, UnknownTypes, read
-from runtime.kafka import Publisher
+from runtime.intake import Intake, read
 from runtime.letters import Raw
 from runtime.logs import get_logger
-from runtime.packing import Packed, pack
-from runtime.postgres import Connection, Pool, transaction
+from runtime.packing import pack
+from runtime.postgres import Connection, transaction
+from runtime.publication import Committed, Publication
 from runtime.records import Outgoing, Record
 from runtime.repository import Ownership
+from runtime.wiring import Handle, Job, Stopped, Wiring
 
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds
@@ -29,72 +28,6 @@ IDLE_CLEAR: Final = 0.2  # seconds without work after which the last published o
 BUFFERED_BATCHES: Final = 4  # so many batches wait in memory at most, and half as many before more is fetched
 
 log = get_logger(__name__)
-
-Job = Callable[[Connection], Awaitable[Sequence[Outgoing]]]
-Handle = Callable[[Connection, int, Sequence[Record]], Awaitable[Sequence[Outgoing]]]
-Point = Literal["committed", "published"]
-
-
-class Feed(Protocol):
-    """What a partition needs of the Kafka consumer."""
-
-    async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """First offset that is there, and the one after the last."""
-        ...
-
-    def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Goes on reading there."""
-        ...
-
-    def pause(self, topic: str, partition: int) -> None: ...
-    def resume(self, topic: str, partition: int) -> None: ...
-
-
-class Faults(Protocol):
-    """Where a test stops or kills a process."""
-
-    async def reached(self, point: Point, topic: str, partition: int) -> None: ...
-
-
-class NoFaults:
-    async def reached(self, point: Point, topic: str, partition: int) -> None:
-        pass
-
-
-class Stopped(Exception):
-    """The partition cannot go on without a person; others can."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What all partitions of a consumer share."""
-
-    group: str
-    pool: Pool
-    publisher: Publisher
-    handler: Handler
-    feed: Feed
-    unknown_types: UnknownTypes
-    batch_records: int
-    lost_for: float
-    """Seconds until a partition that was fenced off, and is still assigned, is taken anew: by then a real loss is known."""
-    now: Callable[[], datetime]
-    clock: Callable[[], float] = time.monotonic
-    faults: Faults = field(default_factory=NoFaults)
-    poison_limit: int = 100
-    """So many events put aside in a row stop the partition: then it is not the events."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Committed:
-    """A transaction whose records are to be published: the outbox row's number, and what is in it."""
-
-    row: int
-    packed: Sequence[Packed]
 
 
 class Partition:
@@ -112,10 +45,7 @@ class Partition:
         self._paused = True
         self._stale = False  # the handler may remember what was rolled back
         self._trouble: str | None = "not taken yet"
-        self._publishing: asyncio.Task[None] | None = None
-        self._publish_failing = False
-        self._published = 0  # number of the last outbox row that the broker has
-        self._cleared = 0
+        self._publication = Publication(wiring, topic, partition, self._wake.set)
         self._progress_at = wiring.clock()
         self._patience = Patience(wiring.clock)
         self._retries = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
@@ -140,7 +70,7 @@ class Partition:
         """Why the partition does not work, for `/readyz`."""
         if self._trouble is not None:
             return self._trouble
-        waiting = self.lag > 0 or self._publishing is not None
+        waiting = self.lag > 0 or self._publication.under_way
         idle = self._patience.idle(waiting=waiting, progress_at=self._progress_at)
         return f"{self.lag} records behind and no progress for {idle:.0f} s" if idle >= STUCK_AFTER else None
 
@@ -172,7 +102,8 @@ class Partition:
     async def within(self, job: Job) -> None:
         """Runs `job` in the partition's order, in a transaction of its own that holds the fence; publishes what it returns.
 
-        Returns after the commit. Raises `NotOwned`, `Fenced`, or what the job raised.
+        Returns after the commit. Raises `NotOwned`, `Fenced`, or what the job raised; after an error of the connection, or a
+        `NotOwned` that came while it ran, it is open whether it was done.
         """
         if self._owned is None or self._closing:
             raise NotOwned(self.topic, self.partition)
@@ -213,8 +144,7 @@ class Partition:
             self._known = True
             await wiring.handler.assigned(tx, self.topic, self.partition)
         self._stale = False
-        await self._await_published()
-        await self._publish_leftovers(owned)
+        await self._publication.leftovers(owned)
         begin, end = await wiring.feed.bounds(self.topic, self.partition)
         start = begin if owned.next_offset < 0 else owned.next_offset
         if not begin <= start <= end:
@@ -232,28 +162,28 @@ class Partition:
 
     async def _work(self) -> None:
         while await self._something_to_do():
-            if self._publish_failing:
-                await self._await_published()  # nothing more is decided while nothing can be published
+            if self._publication.failing:
+                await self._publication.finish()  # nothing more is decided while nothing can be published
             if self._jobs:
                 await self._do_job()
-            else:
+            if self._buffer:
                 await self._do_batch()
                 self._in_hand = 0
-        await self._await_published()
-        if self._owned is not None and self._cleared < self._published:
-            await self._clear(self._owned)
+        await self._publication.finish()
+        if self._owned is not None and self._publication.to_clear:
+            await self._publication.clear(self._owned)
 
     async def _something_to_do(self) -> bool:
         """False when the partition is to be closed."""
         while not self._closing:
             if self._buffer or self._jobs:
                 return True
-            if self._publishing is not None and self._publishing.done():
-                await self._await_published()
+            if self._publication.ended:
+                await self._publication.finish()
             self._wake.clear()
-            idle = self._owned is not None and self._cleared < self._published
+            idle = self._owned is not None and self._publication.to_clear
             if not await self._rest(IDLE_CLEAR if idle else None) and self._owned is not None:
-                await self._clear(self._owned)
+                await self._publication.clear(self._owned)
         return False
 
     async def _rest(self, seconds: float | None) -> bool:
@@ -276,7 +206,7 @@ class Partition:
         if intake.count:
             await self._do_intake(intake, raws)
         if intake.unknown is not None:
-            await self._await_published()
+            await self._publication.finish()
             raise Stopped(
                 "unknown_type", f"{intake.unknown} at offset {raws[intake.count].offset}; a newer version is needed"
             )
@@ -314,11 +244,11 @@ class Partition:
         self._stale = True
         return True
 
-    async def _put_aside(self, intake: Intake, error: Exception) -> _Committed | None:
+    async def _put_aside(self, intake: Intake, error: Exception) -> Committed | None:
         """The handler's last word on an event it raised for; a handler that raises here too gets the dead letter."""
         self._poisoned += 1
         if self._poisoned > self._wiring.poison_limit:
-            await self._await_published()
+            await self._publication.finish()
             raise Stopped("poisoned", f"{self._wiring.poison_limit} events in a row, the last by {error!r}") from error
         log.error("an event was put aside", **self._labels(), offset=intake.first, exc_info=error)
         metrics.POISONED.labels(self._wiring.group, self.topic).inc()
@@ -341,11 +271,11 @@ class Partition:
             log.exception("an event could not be put aside by its handler", **self._labels(), offset=intake.first)
             return await self._decide(intake, letter)
 
-    async def _decide(self, intake: Intake, handle: Handle) -> _Committed | None:
+    async def _decide(self, intake: Intake, handle: Handle) -> Committed | None:
         """One transaction: offset, deduplication, the handler's work, the outbox."""
         wiring, owned = self._wiring, self._ownership()
         began = wiring.clock()
-        cleared = self._published
+        cleared = self._publication.published
         with tracing.batch(f"{wiring.group} {self.topic}", (record.traceparent for record in intake.records)):
             async with transaction(wiring.pool) as tx:
                 await self._freshen(tx)
@@ -363,7 +293,7 @@ class Partition:
                 ]
                 outgoing = [*await handle(tx, self.partition, records)] if records else []
                 committed = await self._store(tx, owned, [*outgoing, *intake.letters])
-        self._cleared = cleared
+        self._publication.cleared(cleared)
         self.next_offset = intake.next
         if intake.records:
             self.last_at = intake.records[-1].at
@@ -397,70 +327,22 @@ class Partition:
             await self._wiring.handler.assigned(tx, self.topic, self.partition)
             self._stale = False
 
-    async def _store(self, tx: Connection, owned: Ownership, outgoing: Sequence[Outgoing]) -> _Committed | None:
+    async def _store(self, tx: Connection, owned: Ownership, outgoing: Sequence[Outgoing]) -> Committed | None:
         if not outgoing:
             return None
         packed = pack(outgoing)
-        return _Committed(await repository.store(tx, owned, packed), packed)
+        return Committed(await repository.store(tx, owned, packed), packed)
 
     def _ownership(self) -> Ownership:
         if self._owned is None:
             raise NotOwned(self.topic, self.partition)
         return self._owned
 
-    # Publishing
-
-    async def _after_commit(self, committed: _Committed | None) -> None:
+    async def _after_commit(self, committed: Committed | None) -> None:
         await self._wiring.faults.reached("committed", self.topic, self.partition)
         self._made_progress()
         if committed is not None:
-            await self._await_published()  # of the batch before: order
-            self._publishing = asyncio.create_task(self._publish(committed))
-
-    async def _publish(self, committed: _Committed) -> None:
-        """Until the broker has it: the row stays, and nothing later is published before."""
-        try:
-            for delay in backoff.delays(RETRY_FIRST, RETRY_CAP, random):
-                if await self._published_once(committed):
-                    break
-                await asyncio.sleep(delay)
-            self._publish_failing = False
-            await self._wiring.faults.reached("published", self.topic, self.partition)
-            self._published = committed.row
-        finally:
-            self._wake.set()
-
-    async def _published_once(self, committed: _Committed) -> bool:
-        try:
-            await self._wiring.publisher.publish_packed(committed.packed)
-        except PublishFailed as error:
-            if not self._publish_failing:
-                log.warning("publishing failed, trying again", **self._labels(), error=str(error))
-            self._publish_failing = True
-            return False
-        return True
-
-    async def _await_published(self) -> None:
-        publishing, self._publishing = self._publishing, None
-        if publishing is not None:
-            self._publishing = publishing
-            try:
-                await publishing
-            finally:
-                self._publishing = None
-
-    async def _publish_leftovers(self, owned: Ownership) -> None:
-        while rows := await repository.leftovers(self._wiring.pool, owned, self._published):
-            for row in rows:
-                await self._publish(_Committed(row.id, row.packed))
-                metrics.OUTBOX_REPLAYED.labels(self._wiring.group, self.topic).inc()
-        if self._cleared < self._published:
-            await self._clear(owned)
-
-    async def _clear(self, owned: Ownership) -> None:
-        published = self._published
-        await repository.clear(self._wiring.pool, owned, published)
-        self._cleared = published
+            await self._publication.begin(committed)
 
     # Losing, failing, leaving
 
@@ -475,7 +357,7 @@ class Partition:
     async def _lose(self, error: Fenced) -> None:
         metrics.FENCED.labels(self._wiring.group, self.topic).inc()
         log.error("partition lost to another owner", **self._labels(), fence=error.fence)
-        self._stop_publishing()  # the new owner does it
+        self._publication.cancel()  # the new owner does it
         await self._give_back("lost to another owner")
         await self._rest_unless_closed(self._wiring.lost_for)
 
@@ -523,16 +405,10 @@ class Partition:
             if not done.done():
                 done.set_exception(NotOwned(self.topic, self.partition))
 
-    def _stop_publishing(self) -> None:
-        if self._publishing is not None:
-            self._publishing.cancel()
-            self._publishing = None
-        self._publish_failing = False
-
     async def _leave(self) -> None:
         self._closing = True
         self._owned = None
-        self._stop_publishing()
+        self._publication.cancel()
         self._drop_work()
         for reason in ("out_of_range", "unknown_type", "poisoned"):
             with suppress(KeyError):
@@ -568,4 +444,4 @@ class Partition:
                 metric.labels(*labels).inc(amount)
 
     def _labels(self) -> dict[str, str | int]:
-        return {"group": self._wiring.group, "topic": self.topic, "partition": self.partition}
+        return self._wiring.labels(self.topic, self.partition)
