@@ -56,6 +56,7 @@ class Webhook:
         self._now = now
         self._publisher: Publishes | None = None
         self._said: dict[str, float] = {}
+        metrics.IN_FLIGHT.set_function(lambda: load.requests)
 
     def open(self, publisher: Publishes) -> None:
         """The channels are known and the broker was reached: webhooks are taken from now on."""
@@ -86,7 +87,7 @@ class Webhook:
         """Answers 200 only when the broker has all that the webhook told."""
         began = time.monotonic()
         try:
-            with self._load.request() as share, metrics.IN_FLIGHT.track_inprogress():
+            with self._load.request() as share:
                 count = await self._in_time(request, share)
         except Refused as refusal:
             return self._refuse(refusal)

@@ -1,28 +1,12 @@
 """How much is under way, with bounds: a flood is refused while what was taken in is still served."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from ingress.refusals import Busy
 
 
-class Share:
-    """What one request holds."""
-
-    def __init__(self, load: "Load") -> None:
-        self._load = load
-        self.bytes = 0
-
-    def grow(self, count: int) -> None:
-        """`count` more bytes of the body came. Raise Busy."""
-        if self._load.bytes + count > self._load.max_bytes:
-            raise Busy
-        self.bytes += count
-        self._load.bytes += count
-
-
 class Load:
-    """Requests and bytes under way in this process."""
+    """Requests and bytes of bodies under way in this process."""
 
     def __init__(self, *, max_requests: int, max_bytes: int) -> None:
         self.max_requests = max_requests
@@ -30,15 +14,33 @@ class Load:
         self.requests = 0
         self.bytes = 0
 
-    @contextmanager
-    def request(self) -> Iterator[Share]:
-        """One more request, until the end of the block. Raise Busy."""
-        if self.requests >= self.max_requests:
+    def request(self) -> "Share":
+        """One more request, for the length of a `with` block."""
+        return Share(self)
+
+
+class Share:
+    """What one request holds; a context manager that raises Busy when there are too many."""
+
+    __slots__ = ("_load", "bytes")
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self.bytes = 0
+
+    def __enter__(self) -> Self:
+        if self._load.requests >= self._load.max_requests:
             raise Busy
-        self.requests += 1
-        share = Share(self)
-        try:
-            yield share
-        finally:
-            self.requests -= 1
-            self.bytes -= share.bytes
+        self._load.requests += 1
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._load.requests -= 1
+        self._load.bytes -= self.bytes
+
+    def grow(self, count: int) -> None:
+        """`count` more bytes of the body came. Raise Busy."""
+        if self._load.bytes + count > self._load.max_bytes:
+            raise Busy
+        self.bytes += count
+        self._load.bytes += count

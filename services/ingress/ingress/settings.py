@@ -13,7 +13,7 @@ class IngressSettings(ServiceSettings):
         4.5,
         gt=0.0,
         le=5.0,
-        description="Seconds from a webhook's first byte to its answer, whatever happens: Facebook waits for 5.",
+        description="Seconds from a webhook's arrival to its answer, whatever happens: Facebook waits for 5.",
     )
     webhook_requests: int = Field(
         500, ge=1, le=100_000, description="Most webhooks under way at once; one more is answered 503."

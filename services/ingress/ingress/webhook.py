@@ -94,12 +94,10 @@ def elements(body: object) -> Iterator[Element | Broken]:
         yield from _of_entry(path, entry)
 
 
-def _listed(value: object, path: Path) -> Iterator[tuple[Path, object]]:
+def _listed(value: object, path: Path) -> list[tuple[Path, object]]:
     if isinstance(value, list):
-        for index, element in enumerate(value):
-            yield (*path, index), element
-    elif value is not None:
-        yield path, value
+        return [((*path, index), element) for index, element in enumerate(value)]
+    return [] if value is None else [(path, value)]
 
 
 def _of_entry(path: Path, entry: object) -> Iterator[Element | Broken]:
