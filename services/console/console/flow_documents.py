@@ -191,6 +191,11 @@ def checked(document: ReadDocument, flow: str | None = None) -> FlowCheck:
     return FlowCheck(valid=not any(each.severity == "error" for each in problems), problems=tuple(problems))
 
 
+def recheck(draft: StoredDraft) -> FlowCheck:
+    """The check of today, which may be stricter than that of the day on which the draft was kept."""
+    return checked(ReadDocument(json.loads(draft.document), draft.document), draft.flow)
+
+
 def refuse_errors(problems: Sequence[FlowProblem]) -> None:
     """Raises `Refusal` (422, `flow_invalid`) that names each error's block and field."""
     errors = [each for each in problems if each.severity == "error"]

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 async def run(settings: ConsoleSettings) -> None:
     """Until cancelled. `/readyz` tells from the first moment what is waited for."""
     health, door = Health(), Door()
+    health.component(NAME).failing("starting")
     box = SecretBox(settings.secret_keys)
     app = application.make(all_routes(), door, secure=settings.secure_cookies)
     async with HttpServer(settings, health, app):
@@ -87,6 +88,7 @@ async def serve(services: Services, health: Health, door: Door) -> None:
         health=health,
     )
     door.open(services)
+    health.component(NAME).ok()
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(consumer.run())
@@ -95,5 +97,6 @@ async def serve(services: Services, health: Health, door: Door) -> None:
             group.create_task(services.live.run())
             group.create_task(janitor.run(services.pool, services.settings, services.now))
     finally:
+        health.component(NAME).failing("stopping")
         services.live.close_all()
         door.shut()

@@ -85,4 +85,10 @@ class FlowPublisher:
         pending = await repository.pending_versions(self._pool, AT_ONCE)
         metrics.FLOWS_PENDING.set(len(pending))
         for version in pending:
-            await self.publish(version)
+            try:
+                await self.publish(version)
+            except Exception as error:
+                if passes(error):
+                    raise
+                # one version that cannot be published does not hold up the others
+                log.exception("a flow cannot be published", flow=version.ref)

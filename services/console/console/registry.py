@@ -87,11 +87,16 @@ class Call(Generic[P, Q, B]):
     signed_in: "SignedIn | None"
 
     @property
-    def operator(self) -> Operator:
-        """Who asks; the access table lets nobody else reach a route that uses this."""
+    def session(self) -> "SignedIn":
+        """The session that the request comes with; only a public route is reached without one."""
         if self.signed_in is None:
-            raise LookupError("a public route has no operator")
-        return self.signed_in.operator
+            raise LookupError("a public route has no session")
+        return self.signed_in
+
+    @property
+    def operator(self) -> Operator:
+        """Who asks."""
+        return self.session.operator
 
     def header(self, name: str) -> str | None:
         return self.request.headers.get(name)

@@ -185,12 +185,11 @@ class Socket:
 
 
 class Console:
-    def __init__(self, services: Services, url: str, clock: Clock, http: aiohttp.ClientSession) -> None:
+    def __init__(self, services: Services, url: str, clock: Clock) -> None:
         self.services = services
         self.url = url
         self.clock = clock
-        self._http = http
-        self._clients: list[aiohttp.ClientSession] = [http]
+        self._clients: list[aiohttp.ClientSession] = []
 
     def browser(self) -> Browser:
         client = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
@@ -200,6 +199,23 @@ class Console:
     async def close(self) -> None:
         for client in self._clients:
             await client.close()
+        self._clients.clear()
+
+    async def empty(self) -> None:
+        """As new: what was to be published is, nobody is signed in, and no table holds anything."""
+        await self.close()
+        self.services.live.close_all()
+        self.clock.offset = timedelta()
+        pool = self.services.pool
+
+        async def published() -> bool:
+            return await pool.fetchval("SELECT count(*) FROM outbox") == 0
+
+        await eventually(published)
+        tables = await pool.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'console' AND tablename !~ '^(schema|seen)_'"
+        )
+        await pool.execute(f"TRUNCATE {', '.join(row['tablename'] for row in tables)} RESTART IDENTITY")
 
     async def account(self, name: str, role: str = "operator", bots: Sequence[str] = ()) -> str:
         """The e-mail address of a new account; its bots are made."""
@@ -285,7 +301,7 @@ async def a_console(
     async with HttpServer(loaded, health, app) as server, asyncio.TaskGroup() as group:
         door.open(services)
         work = group.create_task(main.serve(services, health, door) if whole else _light(services))
-        made = Console(services, f"http://127.0.0.1:{server.port}", clock, aiohttp.ClientSession())
+        made = Console(services, f"http://127.0.0.1:{server.port}", clock)
         try:
             yield made
         finally:

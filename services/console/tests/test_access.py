@@ -3,18 +3,20 @@
 from itertools import product
 
 import pytest
+import pytest_asyncio
 from console_world import Story
 
 from console import access
 from console.access import Rule
-from console.registry import PREFIX
 from console.routes import all_routes
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONVERSATION = "messenger:1029:7733"
 ROUTES = {route.operation_id: route for route in all_routes()}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def people(console):
     """Four browsers by who they are."""
     await console.bot("shop")
@@ -136,10 +138,3 @@ async def test_a_socket_from_a_foreign_page_is_refused(people):
     browsers, _ = people
     answer = await browsers["mine"].ask("GET", "/live", headers={"Origin": "https://evil.example"})
     assert (answer.status, answer.code) == (403, "bad_origin")
-
-
-def test_the_table_names_every_stream_that_a_frame_may_name():
-    from console.frames import STREAM_PATTERN
-
-    assert all(prefix in STREAM_PATTERN for prefix in access.STREAMS)
-    assert PREFIX == "/api/v1"

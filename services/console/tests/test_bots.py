@@ -3,11 +3,13 @@
 import asyncio
 
 import pytest
+import pytest_asyncio
 from console_world import Reader
 
-from console import bots as rules
 from schemas.bots import FALLBACK, TakeoverSettings
 from schemas.topics import BOTS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHANNEL = {
     "page_name": "Shop",
@@ -21,19 +23,19 @@ PUBLISHING = "/bots/shop/publishing/messenger/1029"
 SETTINGS = "/bots/shop/settings/human-takeover"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def admin(console):
     return await console.signed_in("ana", "admin")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(admin):
     answer = await admin.post("/bots", {"id": "shop", "name": "Shop"})
     assert answer.status == 201
     return admin
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def topic(kafka_bootstrap, console):
     async with Reader(kafka_bootstrap, BOTS) as made:
         yield made
@@ -261,15 +263,6 @@ async def test_every_version_is_published_once_in_order_under_one_key(topic, sho
         await shop.put(SETTINGS, settings(60 + number))
     records = await topic.until(lambda event: event.version == 9)
     assert [record.id for record in records] == [f"bot:shop:{version}" for version in range(1, 10)]
-
-
-def test_an_older_publication_never_replaces_a_newer_one():
-    from datetime import UTC, datetime
-
-    bot = rules.Bot("shop", "Shop", FALLBACK, TakeoverSettings(), 1, None, 0, (), datetime.now(UTC))
-    newer = bot.points_to("shop@2", 7)
-    assert newer.flow == "shop@2"
-    assert newer.points_to("shop@1", 6) is newer
 
 
 @pytest.mark.parametrize("path", ["", "/settings/human-takeover", "/channels/messenger", "/flows/main/draft"])

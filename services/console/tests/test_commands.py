@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+import pytest_asyncio
 from console_world import ANA, BEN, Reader, Story
 from yarl import URL
 
@@ -14,18 +15,20 @@ from schemas.conversations import OperatorHandsBack, OperatorReplies, OperatorSe
 from schemas.messages import Person
 from schemas.topics import CONVERSATIONS
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CONVERSATION = "messenger:1029:7733"
 HERE = f"/conversations/{CONVERSATION}"
 PATHS = {"takeover": "takeover", "reply": "replies", "expiry": "expiry", "hand_back": "hand-back"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def log(kafka_bootstrap, console):
     async with Reader(kafka_bootstrap, CONVERSATIONS, partition_of(CONVERSATION, 2)) as made:
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def ana(console):
     """Signed in; the bot has the conversation, in epoch 0."""
     browser = await console.signed_in("ana", bots=["shop"])

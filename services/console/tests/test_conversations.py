@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+import pytest_asyncio
 from console_world import ANA, BEGAN, Story, topic_of, whole_story
 
 from schemas.handover import Cause
@@ -12,10 +13,12 @@ from schemas.messages import Attachment, CustomerInput
 from schemas.outcomes import CustomerSaid
 from schemas.topics import OUTCOMES
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 HERE = "/conversations/messenger:1029:7733"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def ben(console):
     return await console.signed_in("ben", bots=["shop"])
 
@@ -188,7 +191,7 @@ def conversation(number, bot="shop"):
     return story
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def inbox(console, ben):
     """Six conversations: two of the bot, one waiting, one of Ben's, one of Ana's, one of another bot."""
     me = ANA.model_copy(update={"id": ben.operator["id"], "name": "Ben"})

@@ -4,12 +4,14 @@ import asyncio
 import json
 
 import pytest
+import pytest_asyncio
 import yaml
 from console_world import Reader, eventually
 
-from console.flow_documents import MAX_DEPTH
 from runtime.errors import PublishFailed
 from schemas.topics import BOTS, FLOWS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FLOW = {
     "id": "main",
@@ -27,14 +29,14 @@ YAML = {"Content-Type": "application/yaml"}
 ANY = {"If-Match": "*"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def admin(console):
     browser = await console.signed_in("ana", "admin")
     assert (await browser.post("/bots", {"id": "shop", "name": "Shop"})).status == 201
     return browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def flows(kafka_bootstrap, console):
     async with Reader(kafka_bootstrap, FLOWS) as made:
         yield made
@@ -147,43 +149,6 @@ async def test_a_flow_may_come_as_yaml(admin):
     assert (draft.status, draft.body["document"]) == (201, FLOW)
 
 
-@pytest.mark.parametrize(
-    ("text", "status", "code"),
-    [
-        (b"a: [", 400, "bad_yaml"),
-        (b"a: &x [1]\nb: *x", 400, "bad_yaml"),
-        (b"a: 1\na: 2", 400, "bad_yaml"),
-        (b"!!python/object:os.system {}", 400, "bad_yaml"),
-        (b"- 1", 422, "invalid"),
-        (b"", 422, "invalid"),
-        (b"a: .nan", 422, "invalid"),
-        (b"a: !!binary aGk=", 422, "invalid"),
-        (b"? [1, 2]\n: 3", 400, "bad_yaml"),
-        (b'a: "\\0"', 422, "invalid"),
-        (b'a: "\\ud800"', 422, "invalid"),
-        (b"a: " + b"[" * 100 + b"]" * 100, 422, "invalid"),
-        (b"a: " + b"[" * 5000 + b"]" * 5000, 400, "bad_yaml"),
-        (b"\xff\xfe\x00", 400, "bad_yaml"),
-    ],
-)
-def test_yaml_that_says_what_json_cannot_is_refused(text, status, code):
-    from console.flow_documents import read
-    from console.problems import Refusal
-    from console.registry import RawDocument
-
-    with pytest.raises(Refusal) as refused:
-        read(RawDocument(text, yaml=True))
-    assert (refused.value.status, refused.value.problem.code) == (status, code)
-
-
-def test_a_time_in_yaml_stays_a_text():
-    from console.flow_documents import read
-    from console.registry import RawDocument
-
-    assert read(RawDocument(b"a: 2026-11-24", yaml=True)).value == {"a": "2026-11-24"}
-    assert MAX_DEPTH > 10
-
-
 async def test_a_body_that_is_no_document_is_refused(admin):
     for raw, content_type, status, code in (
         (b"{", "application/json", 400, "bad_json"),
@@ -232,3 +197,11 @@ async def test_keys_keep_their_order(console, admin):
     await admin.ask("PUT", DRAFT, document)
     stored = await console.services.pool.fetchval("SELECT document FROM flow")
     assert list(json.loads(stored)) == list(document)
+
+
+async def test_a_flow_that_is_too_much_for_the_broker_is_refused_and_leaves_no_version(admin, monkeypatch):
+    monkeypatch.setattr("runtime.packing.MAX_RECORD", 100)
+    assert (await admin.ask("PUT", DRAFT, FLOW)).status == 201
+    answer = await admin.post(PUBLISH, headers=ANY)
+    assert (answer.status, answer.code) == (422, "too_large")
+    assert (await admin.get(VERSIONS)).body["items"] == []

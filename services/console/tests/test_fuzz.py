@@ -3,12 +3,15 @@
 import json
 import random
 
+import pytest
 from console_world import Story
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console.registry import Nothing
 from console.routes import all_routes
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROUTES = [route for route in all_routes() if route.operation_id not in {"live", "signOut", "signIn"}]
 WORDS = [

@@ -4,17 +4,20 @@ import asyncio
 import json
 
 import pytest
+import pytest_asyncio
 from console_world import ANA, DEADLINE, Story, a_console, eventually, whole_story
 
 from console.janitor import clean
 from console.live import PAGE, QUEUE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONVERSATION = "messenger:1029:7733"
 STREAM = f"conversation:{CONVERSATION}"
 INBOX = "inbox:shop"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def ben(console):
     return await console.signed_in("ben", bots=["shop"])
 
@@ -121,11 +124,11 @@ async def test_a_socket_that_comes_and_goes_misses_nothing_and_hears_nothing_twi
     assert heard == list(range(begun + 1, begun + total + 1))
 
 
-async def test_two_processes_tell_the_same(console, ben, kafka_bootstrap, database_url):
+async def test_two_processes_tell_the_same(console, ben, kafka_bootstrap, module_database_url):
     """What one process writes reaches the sockets of the other."""
     story = Story().customer("hi")
     await console.feed(*story.events)
-    async with a_console(kafka_bootstrap, database_url) as other, ben.socket() as here:
+    async with a_console(kafka_bootstrap, module_database_url) as other, ben.socket() as here:
         elsewhere = other.browser()
         await elsewhere.sign_in("ben@example.com")
         async with elsewhere.socket() as there:
@@ -294,6 +297,7 @@ async def test_a_browser_that_does_not_read_is_closed_and_costs_a_bounded_queue(
             await eventually(gone)
             await other.send(type="ping")
             assert await other.frame("pong"), "others go on"
+            deaf.opened._response.connection.transport.resume_reading()
 
 
 async def test_when_the_console_stops_browsers_are_told_to_come_again(kafka_bootstrap, database_url):
@@ -322,10 +326,10 @@ async def test_the_address_of_the_socket_takes_nothing_else(ben):
 
 async def test_transactions_over_the_same_conversations_wait_for_each_other_and_never_forever(console, ben):
     """The two topics of a partition are taken in by two tasks at once."""
-    names = [f"messenger:1029:{number}" for number in range(8)]
+    names = [f"messenger:1029:{number}" for number in range(40)]
 
     async def write(order, step):
-        for _ in range(5):
+        for _ in range(20):
             events = []
             for name in order:
                 story = Story(name)
@@ -338,6 +342,19 @@ async def test_transactions_over_the_same_conversations_wait_for_each_other_and_
         write(names[::-1], lambda story: story.said("Hello")),
         *(ben.post(f"/conversations/{name}/read", {"seq": 1}) for name in names),
     )
-    assert await console.services.pool.fetchval("SELECT count(*) FROM conversation") == 8
+    assert await console.services.pool.fetchval("SELECT count(*) FROM conversation") == len(names)
     numbers = await console.services.pool.fetch("SELECT count(*), max(seq) FROM live_event GROUP BY stream")
     assert all(count == newest for count, newest in numbers), "no number was given twice or left out"
+
+
+async def test_transactions_that_tell_several_inboxes_wait_for_each_other_and_never_forever(console):
+    bots = [f"bot{number}" for number in range(30)]
+
+    async def write(customer, order):
+        stories = [Story(f"messenger:{bot}:{customer}", bot) for bot in order]
+        for _ in range(15):
+            await console.feed(*(story.customer("hi").events[-1] for story in stories))
+
+    await asyncio.gather(*(write(f"customer{number}", bots[:: 1 - number % 2 * 2]) for number in range(6)))
+    numbers = await console.services.pool.fetch("SELECT count(*), max(seq) FROM live_event GROUP BY stream")
+    assert all(count == newest for count, newest in numbers)

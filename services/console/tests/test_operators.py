@@ -1,9 +1,10 @@
 import asyncio
-import os
 import sys
 
 import pytest
 from console_world import PASSWORD
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def body(**fields):
@@ -137,18 +138,3 @@ async def test_the_first_admin_is_made_by_a_command_on_an_empty_database(service
     assert made[:2] == (0, "ana@example.com is an admin now.\n")
     again = await create_admin(service_env, "--email", "ana@example.com", "--name", "Ana")
     assert again[:2] == (0, "ana@example.com is an admin already; nothing was changed.\n")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "password", "says"),
-    [
-        (("--email", "no address", "--name", "Ana"), PASSWORD, "--email"),
-        (("--email", "a@example.com", "--name", " "), PASSWORD, "--name"),
-        (("--email", "a@example.com", "--name", "Ana"), "short", "10 to 200"),
-        (("--email", "a@example.com", "--name", "Ana"), None, "CONVOBOSS_ADMIN_PASSWORD"),
-    ],
-)
-async def test_the_command_says_what_is_wrong(service_env, arguments, password, says):
-    code, _, error = await create_admin({**os.environ, **service_env}, *arguments, password=password)
-    assert code == 1
-    assert says in error

@@ -1,17 +1,29 @@
 """Flows: the draft that is worked on, and the versions made of it."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from console.flow_documents import FlowCheck, FlowProblem, FlowSummary, StoredDraft, StoredVersion, refuse_errors
+from console.flow_documents import (
+    FlowCheck,
+    FlowProblem,
+    FlowSummary,
+    StoredDraft,
+    StoredVersion,
+    recheck,
+    refuse_errors,
+)
 from console.json_text import json_text
 from console.problems import refuse, stale, unknown
 from console.projection import Row
 from console.repository.bots import Edit, change_bot_in, get_bot
+from runtime.packing import pack
 from runtime.postgres import Connection, Pool, statements, transaction
+from runtime.records import Outgoing
 from schemas.messages import Person
+from schemas.topics import FLOWS
 
 _SQL: Final = statements("console")
 
@@ -87,14 +99,17 @@ async def change_draft(
 async def add_version(
     pool: Pool, bot: str, flow: str, revision: int | None, note: str, author: Author
 ) -> StoredVersion:
-    """A version of the draft as it is; the broker does not have it yet. Raises `Refusal`: 404, 412, 422 for errors in it."""
+    """A version of the draft as it is; the broker does not have it yet.
+
+    Raises `Refusal`: 404, 412, 422 for errors in it; `RecordTooLarge`.
+    """
     async with transaction(pool) as tx:
         row = await tx.fetchrow(_SQL["flow_lock"], flow)
         if row is None or row["bot"] != bot:
             raise unknown("flow")
         _check_revision(row, revision)
         draft = _draft(row)
-        refuse_errors(draft.problems)
+        refuse_errors((await asyncio.to_thread(recheck, draft)).problems)
         added = await tx.fetchrow(
             _SQL["version_add"],
             flow,
@@ -106,7 +121,9 @@ async def add_version(
             author.at,
         )
         assert added is not None  # noqa: S101 - an insert returns its row
-        return _version(added)
+        version = _version(added)
+        pack([Outgoing(FLOWS, version.record())])
+        return version
 
 
 async def get_version(pool: Pool, bot: str, flow: str, version: int) -> StoredVersion:

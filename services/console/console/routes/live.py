@@ -25,6 +25,7 @@ MAX_FRAME: Final = 64 * 1024  # bytes
 MAX_BAD: Final = 20  # frames of a socket that cannot be read, before it is closed
 CLOSE_WAIT: Final = 2.0  # seconds for a browser to agree to closing
 POLICY: Final = 1008  # close code
+FAULT: Final = 1011  # close code
 
 log = get_logger(__name__)
 
@@ -32,9 +33,8 @@ log = get_logger(__name__)
 @routes.route("GET", "/live", "live", responses={101: None}, problems=(400, 403, 429))
 async def live(call: Call[Nothing, Nothing, Nothing]) -> web.StreamResponse:
     """A WebSocket. It sends ServerFrame and takes ClientFrame, both JSON; code 4401 closes it when the session is over."""
-    services, signed_in = call.services, call.signed_in
-    assert signed_in is not None  # noqa: S101 - the access table
-    hashed = sessions.token_hash(signed_in.token)
+    services, operator = call.services, call.operator
+    hashed = sessions.token_hash(call.session.token)
     if services.live.of_session(hashed) >= MAX_OF_SESSION:
         raise refuse(429, "too_many_sockets", "This browser has too many live views open.")
     if services.live.sockets >= MAX_SOCKETS:
@@ -43,7 +43,7 @@ async def live(call: Call[Nothing, Nothing, Nothing]) -> web.StreamResponse:
     if not response.can_prepare(call.request):
         raise refuse(400, "not_a_socket", "This address takes WebSockets only.")
     await response.prepare(call.request)
-    await _Tab(services, call.request, response, Socket(signed_in.operator, hashed, lambda *_: None)).run()
+    await _Tab(services, call.request, response, Socket(operator, hashed, lambda *_: None)).run()
     return response
 
 
@@ -73,11 +73,11 @@ class _Tab:
             self._services.live.remove(self._socket)
             for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception) and not passes(result):
+                    log.error("a live view failed", exc_info=result)
+                    self._close(FAULT, "a fault of ours")
             await self._end()
-        for result in results:
-            if isinstance(result, Exception) and not passes(result):
-                raise result
 
     def _close(self, code: int, reason: str) -> None:
         if not self._closing.done():
