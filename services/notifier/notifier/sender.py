@@ -139,7 +139,10 @@ class Sender:
                 break
             for mail in await self._claim(partition, free):
                 self._start(mail)
-        metrics.WAITING.set(await repository.waiting(self._pool))
+        waiting = await repository.waiting(self._pool)
+        metrics.WAITING.set(waiting)
+        if not waiting:
+            self._health.ok("nothing waits")
         await self._mailer.close_idle()
         await self._purge()
 
@@ -270,6 +273,7 @@ class Sender:
             log.warning("an e-mail was not sent, trying again", note=settlement.note, at=str(settlement.due_at))
         elif state is not None:
             metrics.SETTLED.labels(state).inc()
-            log.info("an e-mail is settled", state=state, message_id=mail.message_id, note=settlement.note)
+            say = log.info if state in {State.SENT, State.NOT_NEEDED} else log.warning
+            say("an e-mail is settled", state=state, message_id=mail.message_id, note=settlement.note)
         if state is State.SENT:
             metrics.SECONDS.observe((self._now() - mail.started_at).total_seconds())

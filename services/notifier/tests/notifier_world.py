@@ -194,7 +194,7 @@ class World:
         self._folder = folder
         self._database_url = database_url
         self._publisher: Publisher | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._count = 0
 
     async def open(self) -> None:
@@ -204,9 +204,9 @@ class World:
         await self.publish(BOTS, BotSettings(id=f"{self.bot}:1", bot=self.bot, version=1, name="Shöp & Co"))
 
     async def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        for process in self._processes:
+            process.kill()
+            process.wait()
         if self._publisher is not None:
             await self._publisher.stop()
         await self.mail.stop()
@@ -231,12 +231,12 @@ class World:
         }
         with (self._folder / "notifier.log").open("ab") as out:
             command = [sys.executable, "-m", "notifier"]
-            self._process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)  # noqa: ASYNC220
-        await self.until(lambda: self._listens(port))
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)  # noqa: ASYNC220
+        self._processes.append(process)
+        await self.until(lambda: self._listens(process, port))
 
-    async def _listens(self, port: int) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.log
+    async def _listens(self, process: subprocess.Popen[bytes], port: int) -> bool:
+        assert process.poll() is None, self.log
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -245,14 +245,14 @@ class World:
         return True
 
     def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        process = self._processes.pop()
+        process.kill()
+        process.wait()
 
     async def stop(self) -> int:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return await asyncio.to_thread(self._process.wait, 30)
+        process = self._processes.pop()
+        process.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(process.wait, 30)
 
     async def publish(self, topic: str, *events: BaseEvent) -> None:
         assert self._publisher is not None

@@ -195,6 +195,21 @@ async def test_killed_while_the_server_takes_it_a_second_copy_has_the_same_messa
     assert row["unknowns"] == 1
 
 
+async def test_two_notifiers_share_the_work_and_one_that_is_killed_leaves_nothing_behind(world: World):
+    await world.mail.start()
+    await world.start()
+    await world.start()
+    episodes = [world.started(f"p{number}@example.org", conversation=f"messenger:1:{number}") for number in range(30)]
+    await world.publish(OUTCOMES, *episodes[:15])
+    await world.until_state(episodes[0], "p0@example.org", "sent")
+    world.kill()
+    await world.publish(OUTCOMES, *episodes[15:])
+    for number, started in enumerate(episodes):
+        await world.until_state(started, f"p{number}@example.org", "sent")
+    for number in range(30):
+        assert len({mail.message["Message-ID"] for mail in world.mail.to(f"p{number}@example.org")}) == 1
+
+
 async def test_an_outcome_that_stays_unknown_is_tried_once_more_and_then_left_alone(world: World):
     world.mail.drop_after_data = True
     await world.mail.start()
