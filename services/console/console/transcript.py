@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 from console.problems import Present
 from console.views import (
+    AnsweredContent,
+    ChangedContent,
     Content,
     CustomerContent,
     DeliveryState,
@@ -272,10 +274,17 @@ class Batch:
         match event:
             case TakeoverStarted():
                 self._started(event)
-            case TakeoverAnswered() if event.episode:
-                self._episode_known(EpisodePatch(event.episode, event.conversation, attended_at=event.at))
+            case TakeoverAnswered():
+                self._answered(event)
             case _:
-                pass
+                changed = ChangedContent(venue=event.venue, holder=holder, deadline=event.deadline)
+                self._entry(event, _written(event, None, "", changed))
+
+    def _answered(self, event: TakeoverAnswered) -> None:
+        content = AnsweredContent(by=event.by, venue=event.venue, holder=event.holder, deadline=event.deadline)
+        self._entry(event, _written(event, None, "", content))
+        if event.episode:
+            self._episode_known(EpisodePatch(event.episode, event.conversation, attended_at=event.at))
 
     def _started(self, event: TakeoverStarted) -> None:
         self._change(

@@ -138,6 +138,25 @@ class StartedContent(Output):
     fault: str
 
 
+class AnsweredContent(Output):
+    """A person took it up: by the switch, by a reply, or in the Page Inbox."""
+
+    kind: Literal["takeover_answered"] = "takeover_answered"
+    by: Literal["switch", "reply", "staff"]
+    venue: Venue
+    holder: Person | None
+    deadline: AwareDatetime | None
+
+
+class ChangedContent(Output):
+    """Holder, venue or deadline changed; here is what they are now."""
+
+    kind: Literal["takeover_changed"] = "takeover_changed"
+    venue: Venue
+    holder: Person | None
+    deadline: AwareDatetime | None
+
+
 class EndedContent(Output):
     kind: Literal["takeover_ended"] = "takeover_ended"
     cause: Cause
@@ -157,7 +176,14 @@ class SuppressedContent(Output):
 
 
 Content = Annotated[
-    CustomerContent | MessageContent | StaffContent | StartedContent | EndedContent | SuppressedContent,
+    CustomerContent
+    | MessageContent
+    | StaffContent
+    | StartedContent
+    | AnsweredContent
+    | ChangedContent
+    | EndedContent
+    | SuppressedContent,
     Field(discriminator="kind"),
 ]
 

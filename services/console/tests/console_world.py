@@ -445,10 +445,12 @@ class Story:
         return self.tell(TakeoverStarted, entry=True, **{**defaults, **fields})
 
     def answered(self, holder: Person, by: str = "switch", deadline: datetime | None = None) -> Self:
-        return self.tell(TakeoverAnswered, attended=True, venue="inbox", holder=holder, by=by, deadline=deadline)
+        return self.tell(
+            TakeoverAnswered, entry=True, attended=True, venue="inbox", holder=holder, by=by, deadline=deadline
+        )
 
     def changed(self, holder: Person | None, deadline: datetime | None = None) -> Self:
-        return self.tell(TakeoverChanged, attended=True, venue="inbox", holder=holder, deadline=deadline)
+        return self.tell(TakeoverChanged, entry=True, attended=True, venue="inbox", holder=holder, deadline=deadline)
 
     def ended(self, cause: Cause = Cause.OPERATOR, by: Person | None = None, note: str = "") -> Self:
         self.epoch += 1
@@ -492,5 +494,5 @@ def whole_story() -> Story:
     story.thread("page_inbox", "263902037430900").customer("anybody?", "person").delivered(4, "uncertain")
     story.answered(ANA, deadline=story.at + timedelta(hours=1)).said("Ana here", ANA, reply="r1", client_id="k1")
     story.delivered(4).suppressed("late answer").staff("I am here too").changed(BEN)
-    story.delivered(7, "not_delivered", mid="", reason="blocked").ended(by=BEN, note="done").thread("us", "77")
+    story.delivered(8, "not_delivered", mid="", reason="blocked").ended(by=BEN, note="done").thread("us", "77")
     return story.said("I am the bot again").position("b9", email="mia@example.com").customer("bye")

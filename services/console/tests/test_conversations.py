@@ -46,23 +46,27 @@ async def test_the_whole_story_is_told_in_order(console, ben):
         "message",
         "takeover_started",
         "customer_message",
+        "takeover_answered",
         "message",
         "answer_suppressed",
         "staff_message",
+        "takeover_changed",
         "takeover_ended",
         "message",
         "customer_message",
     ]
-    assert [entry["seq"] for entry in entries] == list(range(1, 13))
+    assert [entry["seq"] for entry in entries] == list(range(1, 15))
     assert entries[2]["content"]["addressed"] == "person", "the bot had not answered it"
     assert entries[1]["delivery"] == {"state": "sent", "reason": "", "mid": "m.1"}
     assert entries[3]["delivery"]["state"] == "sent"
-    assert entries[6]["delivery"] == {"state": "not_delivered", "reason": "blocked", "mid": ""}
-    assert entries[10]["delivery"]["state"] == "queued"
-    assert (entries[6]["speaker"], entries[6]["person"]["name"]) == ("operator", "Ana")
-    assert (entries[6]["content"]["reply"], entries[6]["content"]["client_id"]) == ("r1", "k1")
-    assert [message["text"] for message in entries[7]["content"]["messages"]] == ["late answer"]
-    assert (entries[9]["content"]["by"]["name"], entries[9]["content"]["note"]) == ("Ben", "done")
+    assert (entries[6]["content"]["by"], entries[6]["content"]["holder"]["name"]) == ("switch", "Ana")
+    assert entries[7]["delivery"] == {"state": "not_delivered", "reason": "blocked", "mid": ""}
+    assert (entries[7]["speaker"], entries[7]["person"]["name"]) == ("operator", "Ana")
+    assert (entries[7]["content"]["reply"], entries[7]["content"]["client_id"]) == ("r1", "k1")
+    assert [message["text"] for message in entries[8]["content"]["messages"]] == ["late answer"]
+    assert (entries[10]["content"]["holder"]["name"], entries[10]["content"]["deadline"]) == ("Ben", None)
+    assert (entries[11]["content"]["by"]["name"], entries[11]["content"]["note"]) == ("Ben", "done")
+    assert entries[12]["delivery"]["state"] == "queued"
 
 
 async def test_the_conversation_tells_who_has_it_and_what_is_known(console, ben):
