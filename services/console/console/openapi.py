@@ -123,7 +123,11 @@ def _operation(route: Route, references: References) -> Json:
         "security": [] if ROUTES[route.operation_id] is Rule.PUBLIC else [{"session": []}],
     }
     if route.has_body:
-        operation["requestBody"] = {"required": True, "content": _content(route.body, references)}
+        operation["requestBody"] = {
+            "required": True,
+            "description": f"At most {route.max_body} bytes.",
+            "content": _content(route.body, references),
+        }
     return operation
 
 

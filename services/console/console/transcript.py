@@ -284,7 +284,9 @@ class Batch:
         content = AnsweredContent(by=event.by, venue=event.venue, holder=event.holder, deadline=event.deadline)
         self._entry(event, _written(event, None, "", content))
         if event.episode:
-            self._episode_known(EpisodePatch(event.episode, event.conversation, attended_at=event.at))
+            # an operator who begins an episode is named by the taking up that follows at once
+            by = event.holder if self.views[event.conversation].cause is Cause.OPERATOR else None
+            self._episode_known(EpisodePatch(event.episode, event.conversation, by=by, attended_at=event.at))
 
     def _started(self, event: TakeoverStarted) -> None:
         self._change(

@@ -129,6 +129,13 @@ def test_the_first_answer_of_an_episode_is_the_earliest_of_a_person():
     assert folded(story.events).episodes[story.episode].first_answer_at == BEGAN
 
 
+def test_an_episode_that_an_operator_began_names_them():
+    begun = Story().started(Cause.OPERATOR).answered(ANA)
+    assert folded(begun.events).episodes[begun.episode].by == ANA
+    asked = Story().started(Cause.FLOW).answered(ANA)
+    assert folded(asked.events).episodes[asked.episode].by is None
+
+
 def test_an_automatic_reply_of_the_page_is_no_first_answer():
     story = Story().started().staff("We are closed", automatic=True)
     assert folded(story.events).episodes[story.episode].first_answer_at is None
