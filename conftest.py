@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 pytest_plugins = ["infra.plugin"]
@@ -17,3 +18,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if held_back:
         config.hook.pytest_deselected(items=held_back)
         items[:] = [item for item in items if item not in held_back]
+
+
+# Plain tracebacks: the pretty ones print local variables, secrets among them.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)

@@ -229,13 +229,3 @@ async def test_port_in_use_is_a_sentence():
         second = HttpServer(ServiceSettings(http_port=first.port), Health())
         with pytest.raises(PortTaken, match=f"Port {first.port} of 127.0.0.1 is in use: set CONVOBOSS_HTTP_PORT"):
             await second.start()
-
-
-async def test_reference_names_every_setting_and_metric():
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "runtime.reference", stdout=asyncio.subprocess.PIPE
-    )
-    text = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
-    assert "| `CONVOBOSS_KAFKA_BOOTSTRAP` | `127.0.0.1:9092` | Brokers to begin with" in text
-    assert "| `convoboss_consumed_total` | counter | group, topic |" in text
-    assert all(f"`CONVOBOSS_{name.upper()}`" in text for name in ServiceSettings.model_fields)

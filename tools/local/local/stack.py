@@ -17,6 +17,7 @@ from local.status import Board
 from local.supervisor import Managed, Supervisor
 from local.table import table
 
+KAFKA_ADDRESS = "kafka.address"  # in the data folder
 COMMAND = 60.0  # seconds for a command that prepares something; measured under 2
 
 
@@ -38,6 +39,7 @@ async def run(options: Options) -> int:
         stopped = asyncio.Event()
         plan = planning.plan(board.say, programs=options.programs)
         secrets = credentials.of(options.data)
+        (options.data / KAFKA_ADDRESS).write_text(plan.kafka)  # for ./convoboss
         stack = _Stack(plan, secrets, options, board)
         with _signals(stopped, stack.supervisor):
             try:

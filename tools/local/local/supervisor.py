@@ -101,7 +101,7 @@ class Supervisor:
 
     async def _announce(self, managed: Managed, reason: str, delay: float) -> None:
         again = f"starting again in {delay:.1f} s"
-        self._board.say(f"{reason}\n  {managed.name}: {again}; its whole log: {managed.log}")
+        self._board.say(f"{reason}\n  its whole log: {managed.log}")
         self._board.set(managed.name, Kind.DOWN, again)
         if managed.child is not None:
             await managed.child.stop()
