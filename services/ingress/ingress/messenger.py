@@ -3,9 +3,8 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -44,8 +43,7 @@ MAX_KIND: Final = 64  # characters
 MAX_MID: Final = 300  # characters; a longer one enters the event's id by its digest
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """One event, and where in the body it stood."""
 
     element: Element
@@ -158,15 +156,21 @@ def _change(element: Element, raw: Mapping[str, object], received: datetime) -> 
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Reading:
     """One element of `messaging` or `standby`, and how each kind of event is made from it."""
 
-    element: Element
-    raw: Mapping[str, object]
-    told: Event
-    channel: Channel
-    received: datetime
+    __slots__ = ("_recipient", "_sender", "channel", "element", "raw", "received", "told")
+
+    def __init__(
+        self, element: Element, raw: Mapping[str, object], told: Event, channel: Channel, received: datetime
+    ) -> None:
+        self.element = element
+        self.raw = raw
+        self.told = told
+        self.channel = channel
+        self.received = received
+        self._sender = told.sender.id if told.sender else None
+        self._recipient = told.recipient.id if told.recipient else None
 
     def event(self) -> ChannelEvent:
         told = self.told
@@ -270,14 +274,6 @@ class _Reading:
             raise Unreadable("the customer's id is one that no customer has")
         return customer
 
-    @property
-    def _sender(self) -> FacebookId:
-        return self.told.sender.id if self.told.sender else None
-
-    @property
-    def _recipient(self) -> FacebookId:
-        return self.told.recipient.id if self.told.recipient else None
-
     def _time(self) -> datetime | None:
         """When it happened: the event's time, else the entry's, else not told."""
         return told_time(self.told.timestamp, received=self.received) or told_time(
@@ -305,6 +301,8 @@ def _input(message: Message) -> CustomerInput | None:
 def attachments(message: Message) -> tuple[Attachment, ...]:
     """What came with a message. A sticker that is told twice, as such and as its picture, is one."""
     raw = message.attachments
+    if raw is None and message.sticker_id is None:
+        return ()
     listed = raw if isinstance(raw, list) else [] if raw is None else [raw]
     found = [_attachment(one) for one in listed]
     if message.sticker_id and not any(one.sticker_id for one in found):

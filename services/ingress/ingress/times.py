@@ -24,7 +24,7 @@ def told_time(value: object, *, received: datetime) -> datetime | None:
 def _parsed(value: object) -> datetime | None:
     if isinstance(value, str):
         return _from_text(value.strip())
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _from_number(value)
     return None
 
