@@ -7,7 +7,7 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from console.problems import Present
-from console.transcript import View
+from console.state import View
 from console.views import (
     CommandState,
     Content,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from console.projection import conversation_of, summary_of
-from console.transcript import View
+from console.state import View
 from console.views import CommandState, Entry
 
 CONVERSATION: Final = "conversation:"

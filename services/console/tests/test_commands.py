@@ -6,10 +6,9 @@ from itertools import product
 
 import pytest
 import pytest_asyncio
-from console_world import ANA, BEN, Reader, Story
+from console_world import ANA, BEN, Reader, Story, a_console, eventually
 from yarl import URL
 
-from runtime.errors import PublishFailed
 from runtime.kafka import partition_of
 from schemas.conversations import OperatorHandsBack, OperatorReplies, OperatorSetsExpiry, OperatorTakesOver
 from schemas.messages import Person
@@ -294,20 +293,36 @@ async def test_a_key_that_cannot_be_an_id_is_refused(ana):
 
 
 async def test_while_the_broker_is_away_the_answer_is_to_send_it_again_and_then_it_is_one_command(
-    ana, console, log, monkeypatch
+    kafka, kafka_bootstrap, database_url
 ):
-    async def away(_outgoing):
-        raise PublishFailed("away", frozenset({CONVERSATIONS}))
-
     body, headers = {"epoch": 0, "seq": 2, "text": "hello"}, {"Idempotency-Key": "k1"}
-    with monkeypatch.context() as broken:
-        broken.setattr(console.services.publisher, "publish", away)
+    async with (
+        a_console(kafka_bootstrap, database_url, command_timeout=1.0) as console,
+        Reader(kafka_bootstrap, CONVERSATIONS, partition_of(CONVERSATION, 2)) as log,
+    ):
+        ana = await console.signed_in("ana", bots=["shop"])
+        await console.feed(*Story().customer("hi").said("Hello").events)
+        await kafka.pause()
         refused = await ana.post(f"{HERE}/replies", body, headers=headers)
-    assert (refused.status, refused.code, refused.body["retryable"]) == (503, "log_unavailable", True)
-    assert refused.headers["Retry-After"]
-    answer = await ana.post(f"{HERE}/replies", body, headers=headers)
-    assert answer.status == 202
-    assert (await log.next()).id == answer.body["command"]
+        await kafka.resume()
+        assert (refused.status, refused.code, refused.body["retryable"]) == (503, "log_unavailable", True)
+        assert refused.headers["Retry-After"]
+        answer = await again(lambda: ana.post(f"{HERE}/replies", body, headers=headers))
+        marker = await again(lambda: ana.post(f"{HERE}/takeover", {"epoch": 0}, headers={"Idempotency-Key": "k2"}))
+        events = await log.until(lambda event: event.id == marker.body["command"])
+        assert {event.model_dump_json() for event in events[:-1]} == {events[0].model_dump_json()}
+        assert events[0].id == answer.body["command"]
+
+
+async def again(ask):
+    """As a browser does: the same request, until the log takes it in."""
+
+    async def taken():
+        answer = await ask()
+        assert answer.status in {202, 503}
+        return answer if answer.status == 202 else None
+
+    return await eventually(taken)
 
 
 # --- what became of it

@@ -6,9 +6,8 @@ import json
 import pytest
 import pytest_asyncio
 import yaml
-from console_world import Reader, eventually
+from console_world import Reader, a_console, eventually
 
-from runtime.errors import PublishFailed
 from schemas.topics import BOTS, FLOWS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -72,31 +71,29 @@ async def test_versions_are_numbered_and_never_change(admin):
     assert (await admin.get("/bots/shop/flows")).body["items"][0]["published"] == 3
 
 
-async def test_a_bot_does_not_follow_a_version_that_the_broker_does_not_have(console, admin, flows, monkeypatch):
-    """The broker is away for flows: the bot stays as it is, and follows as soon as the broker has the version."""
-    publisher = console.services.publisher
-    really = publisher.publish
-
-    async def away(outgoing):
-        if outgoing[0].topic == FLOWS:
-            raise PublishFailed("away", frozenset({FLOWS}))
-        await really(outgoing)
-
-    await admin.ask("PUT", DRAFT, FLOW)
-    with monkeypatch.context() as broken:
-        broken.setattr(publisher, "publish", away)
+async def test_a_bot_does_not_follow_a_version_that_the_broker_does_not_have(kafka, kafka_bootstrap, database_url):
+    """The broker is away: the bot stays as it is, and follows as soon as the broker has the version."""
+    async with (
+        a_console(kafka_bootstrap, database_url, publish_wait=1.0) as console,
+        Reader(kafka_bootstrap, FLOWS) as flows,
+    ):
+        admin = await console.signed_in("ana", "admin")
+        await admin.post("/bots", {"id": "shop", "name": "Shop"})
+        await admin.ask("PUT", DRAFT, FLOW)
+        await kafka.pause()
         answer = await admin.post(PUBLISH, headers=ANY)
         assert (answer.status, answer.body["state"], answer.body["published_at"]) == (202, "publishing", None)
         assert (await admin.get("/bots/shop")).body["flow"] is None
-    finishing = asyncio.ensure_future(console.services.flows.run())
+        await kafka.resume()
+        finishing = asyncio.ensure_future(console.services.flows.run())
 
-    async def followed():
-        return (await admin.get("/bots/shop")).body["flow"] == "main@1"
+        async def followed():
+            return (await admin.get("/bots/shop")).body["flow"] == "main@1"
 
-    await eventually(followed)
-    finishing.cancel()
-    assert (await admin.get(f"{VERSIONS}/1")).body["state"] == "published"
-    assert (await flows.next()).ref == "main@1"
+        await eventually(followed)
+        finishing.cancel()
+        assert (await admin.get(f"{VERSIONS}/1")).body["state"] == "published"
+        assert (await flows.next()).ref == "main@1"
 
 
 async def test_two_processes_that_finish_the_same_publication_change_the_bot_once(console, admin):

@@ -8,7 +8,8 @@ from console_world import ANA, BEGAN, BEN, Story, topic_of, whole_story
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.transcript import Batch, EpisodePatch, concerns, new_view, read_up_to
+from console.state import EpisodePatch
+from console.transcript import Batch, concerns, new_view, read_up_to
 from schemas.handover import Cause
 from schemas.messages import CustomerInput
 from schemas.outcomes import CustomerSaid

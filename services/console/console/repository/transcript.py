@@ -6,8 +6,9 @@ from typing import Any
 
 from console.json_text import json_text
 from console.projection import Row, command_of, entry_of, view_of
+from console.state import Decided, EntryPatch, EpisodePatch, View
 from console.streams import News, command_news, conversation_news, entry_news
-from console.transcript import Batch, Decided, EntryPatch, EpisodePatch, View
+from console.transcript import Batch
 from console.views import CustomerContent
 from runtime.postgres import Connection, statements
 
