@@ -12,6 +12,7 @@ from typing import Final
 from fb_handover.channels import Channels
 from fb_handover.graph import Graph
 from fb_handover.handlers import Commands, Echoes
+from fb_handover.hearing import ECHOES, Hearing
 from fb_handover.housekeeping import Housekeeping
 from fb_handover.repository import Outbound
 from fb_handover.sender import Sender
@@ -57,6 +58,7 @@ async def run(settings: Settings) -> None:
             outbound,
             graph,
             channels,
+            Hearing(pool, lambda topic, partition: echoes.bounds(topic, partition)),  # noqa: PLW0108 - made below,
             rules=settings.rules,
             limits=settings.limits,
             component=health.component("sender"),
@@ -78,7 +80,7 @@ async def run(settings: Settings) -> None:
             settings=settings,
             pool=pool,
             publisher=publisher,
-            group=f"{SERVICE}-echoes",
+            group=ECHOES,
             topics=[CONVERSATIONS],
             handler=Echoes(sender, sender.context),
             unknown_types="skip",

@@ -50,11 +50,17 @@ class Rules:
     longest_delay: float = 60.0
     page_wait: float = 5.0
     fault_wait: float = 3.0
+    listen_again: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """Make the request of the row's step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """The echo's time is over: see whether all echoes that are in the log were heard, and tell `after_listening`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class Context:
     at: datetime
 
 
-def decide(row: Row, context: Context, *, connected: bool) -> Act | Transition:
+def decide(row: Row, context: Context, *, connected: bool) -> Act | Listen | Transition:
     """`connected`: the page's channel is known and its secrets can be read."""
     if row.state is State.SENDING:
         return _settle_unknown(row, context)
@@ -144,7 +150,7 @@ def meet(transition: Transition, met: Met, context: Context) -> Transition:
 def hear(row: Row, mid: str, part: int, context: Context) -> Transition | None:
     """An echo of the command's message came. None: it tells nothing that is not known.
 
-    A message that was given up as uncertain, or that a Silence closed after a first attempt, has arrived after all.
+    A message that was given up as uncertain, or that was refused or silenced after an earlier attempt, has arrived after all.
     """
     if part != row.part or not isinstance(row.command, SendMessage) or row.step is not Step.SEND:
         return None
@@ -176,20 +182,28 @@ def _wait(row: Row, reason: str, context: Context) -> Transition:
     return Transition(replace(row, state=State.WAITING), delay=_delay(row, context), reason=reason)
 
 
-def _settle_unknown(row: Row, context: Context) -> Transition:
+def _settle_unknown(row: Row, context: Context) -> Listen | Transition:
     """A request was begun and nobody works on it: its answer was lost, or the process that made it."""
-    again = replace(row, state=State.WAITING, unknowns=row.unknowns + 1)
     if row.step is not Step.SEND:
-        return Transition(again, reason="unknown outcome of a call that may be repeated")
+        return Transition(_again(row), reason="unknown outcome of a call that may be repeated")
     if row.mid is not None:
         return _sent(row, row.mid, context)
     rest = context.rules.echo_wait - row.sending_for
-    if rest > 0:
-        return Transition(row, delay=rest, reason="waits for the echo")
+    return Transition(row, delay=rest, reason="waits for the echo") if rest > 0 else Listen()
+
+
+def _again(row: Row) -> Row:
+    return replace(row, state=State.WAITING, unknowns=row.unknowns + 1)
+
+
+def after_listening(row: Row, context: Context, *, heard_all: bool) -> Transition:
+    """No echo of the row was heard in its time. `heard_all`: none can be in the log any more."""
+    if not heard_all:
+        return Transition(row, delay=context.rules.listen_again, reason="waits until all echoes are heard")
     # Asking Facebook's Conversations API whether the message is there belongs here, before giving it up.
     by_bot = isinstance(row.command, SendMessage) and row.command.speaker is Speaker.BOT
     if by_bot and row.unknowns == 0 and not row.silenced:
-        return Transition(again, reason="no echo; sent once more")
+        return Transition(_again(row), reason="no echo; sent once more")
     return _refuse(row, Unknown(UNCERTAIN), context)
 
 
@@ -205,6 +219,9 @@ def _after_send(row: Row, verdict: Verdict, context: Context) -> Transition:
             return Transition(waits, delay=context.rules.echo_wait, reason=reason)
         case NotOwner() if isinstance(row.command, SendMessage) and row.command.retake and not row.retaken:
             return Transition(replace(row, state=State.WAITING, step=Step.TAKE), reason=verdict.reason)
+        case NotOwner() if row.unknowns > 0 and rides(row):
+            # An earlier request, whose answer was lost, may have said it and passed the thread on.
+            return _refuse(row, Unknown(UNCERTAIN), context)
         case Permanent() if rides(row) and verdict.may_be_the_routing:
             return Transition(replace(row, state=State.WAITING, riding=False), reason=verdict.reason)
         case NotOwner() | Permanent():

@@ -28,6 +28,7 @@ class Lane:
     """A conversation that this process has claimed, under a fence that nobody else ever gets."""
 
     conversation: str
+    partition: int
     fence: int
 
 
@@ -123,6 +124,13 @@ async def note_echoes(tx: Connection, rows: Sequence[Row]) -> None:
     await tx.execute(_SQL["wake_lanes"], [row.command.conversation for row in rows])
 
 
+async def taken_in(pool: Pool, group: str, topic: str, partition: int) -> int:
+    """The offset up to which a group of this service has taken a partition in; -1: nothing yet."""
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+        following: int | None = await connection.fetchval(_SQL["heard"], group, topic, partition)
+    return -1 if following is None else following
+
+
 class Outbound:
     """What the sender does with the tables. `owner` is this process's name in claims that last `lease` seconds."""
 
@@ -134,7 +142,7 @@ class Outbound:
     async def claim(self, partitions: Sequence[int], most: int) -> list[Lane]:
         """Conversations that are due, now ours."""
         rows = await self._fetch("claim", partitions, most, self._owner, self._lease)
-        return [Lane(row["conversation"], row["fence"]) for row in rows]
+        return [Lane(row["conversation"], row["partition"], row["fence"]) for row in rows]
 
     async def next_due(self, partitions: Sequence[int]) -> float | None:
         """Seconds until a conversation is due; None: none is open."""

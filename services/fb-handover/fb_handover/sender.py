@@ -13,7 +13,8 @@ from fb_handover.answers import Accepted, Permanent, Verdict, control, owner
 from fb_handover.channels import Channels, Connected
 from fb_handover.graph import Graph
 from fb_handover.graph_body import GraphRequest, Origin
-from fb_handover.order import Context, Rules, Transition
+from fb_handover.hearing import Hearing
+from fb_handover.order import Context, Listen, Rules, Transition
 from fb_handover.outgoing import Row, State, Step
 from fb_handover.repository import Lane, LaneLost, Outbound, passes
 from runtime import tracing
@@ -24,6 +25,7 @@ from schemas.base import ConversationId
 from schemas.commands import PassThread, SendMessage
 
 IDLE: Final = 1.0  # seconds between looks at the table when nothing calls
+LEAST: Final = 0.01  # seconds between looks while what is due is locked by somebody
 SOON: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 """Seconds between looks after a call: it comes from inside the transaction whose commit makes the commands visible."""
 RETRY_FIRST: Final = 0.1  # seconds
@@ -58,6 +60,7 @@ class Sender:
         outbound: Outbound,
         graph: Graph,
         channels: Channels,
+        hearing: Hearing,
         *,
         rules: Rules,
         limits: Limits,
@@ -69,6 +72,7 @@ class Sender:
         self._outbound = outbound
         self._graph = graph
         self._channels = channels
+        self._hearing = hearing
         self._rules = rules
         self._limits = limits
         self._component = component
@@ -145,7 +149,7 @@ class Sender:
         if lanes:
             return 0.0
         due = await self._outbound.next_due(partitions)
-        return IDLE if due is None else min(max(due, 0.001), IDLE)
+        return IDLE if due is None else min(max(due, LEAST), IDLE)
 
     def _partitions(self) -> list[int]:
         """Another one first each time: where there is more than can be taken up, none is left behind."""
@@ -202,6 +206,9 @@ class Sender:
             page = ConversationId.parse(row.command.conversation).account
             connected = self._channels.connected(page)
             decision = order.decide(row, self.context(), connected=connected is not None)
+            if isinstance(decision, Listen):
+                heard_all = await self._hearing.heard_all(lane.partition)
+                decision = order.after_listening(row, self.context(), heard_all=heard_all)
             if isinstance(decision, Transition):
                 return await self._settle(lane, row, decision)
             if connected is None:  # pragma: no cover - decide does not act then

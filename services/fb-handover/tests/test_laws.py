@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fb_handover import graph_body, order
 from fb_handover.answers import Accepted, Later, NotOwner, Permanent, Unknown
-from fb_handover.order import Act, Met, Transition
+from fb_handover.order import Act, Listen, Met, Transition
 from fb_handover.outgoing import State, Step
 from schemas.conversations import (
     CommandSuppressed,
@@ -71,6 +71,7 @@ class Life:
         self.perhaps = {}
         self.begun_after_silence = 0
         self.silenced = False
+        self.unheard = False
         self.waited = 0.0
 
     def live(self):
@@ -82,6 +83,9 @@ class Life:
 
     def _step(self):
         decision = order.decide(self.row, context(), connected=True)
+        if isinstance(decision, Listen):
+            self.unheard = not self.unheard  # once still behind, then caught up
+            decision = order.after_listening(self.row, context(), heard_all=not self.unheard)
         if isinstance(decision, Transition):
             self._keep(decision, Met(silenced=self.silenced))
             return

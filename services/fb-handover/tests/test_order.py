@@ -20,7 +20,7 @@ from fb_commands import (
 
 from fb_handover import order
 from fb_handover.answers import Accepted, Later, NotOwner, Permanent, Unknown
-from fb_handover.order import Act, Met, Transition
+from fb_handover.order import Act, Listen, Met, Transition
 from fb_handover.outgoing import State, Step
 from schemas.conversations import (
     CommandSuppressed,
@@ -44,8 +44,12 @@ def after(a_row, verdict, **rules):
     return order.after(a_row, verdict, context(**rules), CHANNEL)
 
 
-def decide(a_row, *, connected=True, **rules):
-    return order.decide(a_row, context(**rules), connected=connected)
+def decide(a_row, *, connected=True, heard_all=True, **rules):
+    """With all echoes heard unless told otherwise."""
+    decision = order.decide(a_row, context(**rules), connected=connected)
+    if isinstance(decision, Listen):
+        return order.after_listening(a_row, context(**rules), heard_all=heard_all)
+    return decision
 
 
 # --- a message
@@ -207,6 +211,13 @@ def test_without_an_echo_a_bots_message_is_sent_once_more():
     assert isinstance(decide(told.row), Act)
 
 
+@pytest.mark.parametrize("person", [False, True])
+def test_while_echoes_are_still_unheard_nothing_is_given_up(person):
+    told = decide(begun(says(person=person), sending_for=3000.0), heard_all=False)
+    assert isinstance(told, Transition)
+    assert (told.row.state, told.row.unknowns, told.delay, told.reports) == (State.SENDING, 0, 1.0, ())
+
+
 def test_without_an_echo_twice_a_bots_message_is_uncertain():
     told = decide(begun(says(), sending_for=30.1, unknowns=1))
     assert isinstance(told, Transition)
@@ -241,6 +252,13 @@ def test_a_call_that_may_be_repeated_is_repeated_when_its_outcome_is_unknown(com
     told = decide(row(command, state=State.SENDING, sending_for=1.0))
     assert isinstance(told, Transition)
     assert (told.row.state, told.row.unknowns, told.delay) == (State.WAITING, 1, 0.0)
+
+
+def test_a_message_that_may_have_passed_the_thread_on_and_is_then_not_ours_to_send_is_uncertain():
+    told = after(begun(says(then_pass=True), unknowns=1), OTHERS)
+    [refused] = told.reports
+    assert isinstance(refused, MessageRefused)
+    assert refused.kind == "uncertain"
 
 
 # --- thread control
@@ -425,7 +443,7 @@ def test_an_echo_of_another_part_is_not_noted():
     assert order.hear(begun(says(message=PICTURE_AND_TEXT), part=1), "m_7", 0, context()) is None
 
 
-@pytest.mark.parametrize("state", [State.UNCERTAIN, State.SUPPRESSED])
+@pytest.mark.parametrize("state", [State.UNCERTAIN, State.SUPPRESSED, State.REFUSED])
 def test_a_late_echo_shows_that_a_message_given_up_has_arrived(state):
     told = order.hear(begun(says(person=True), state=state), "m_7", 0, context())
     assert told is not None

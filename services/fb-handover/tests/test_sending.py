@@ -259,6 +259,30 @@ async def test_a_pass_rides_on_the_message(world):
     assert accepted["thread_control"] == {"control_type": "pass", "app_id": INBOX}
 
 
+async def test_a_goodbye_whose_answer_was_lost_is_known_by_its_echo_though_the_thread_is_gone(world):
+    world.start()
+    await world.box.change_page(behaviour={"echo_channel": "after_ride"})
+    await world.box.write(MIA)
+    await world.box.faults(lose_answers=1, only=["messages"])
+    await world.command(says("Bye", name="a", psid=MIA, then_pass=True))
+    [sent] = await world.told("a:sent")
+    assert sent.passed
+    assert await world.box.texts(MIA) == ["Bye"]
+
+
+async def test_a_goodbye_refused_at_its_second_attempt_has_arrived_when_its_late_echo_says_so(world):
+    world.start(echo_wait=0.5)
+    await world.box.write(MIA)
+    await world.box.faults(lose_answers=1, hold_webhooks=True, only=["messages"])
+    await world.command(says("Bye", name="a", psid=MIA, then_pass=True))
+    [refused] = await world.told("a:refused")
+    assert refused.kind == "uncertain"
+    await world.box.faults()
+    [sent] = await world.told("a:sent")
+    assert sent.passed
+    assert await world.box.texts(MIA) == ["Bye"]
+
+
 async def test_where_a_pass_cannot_ride_it_follows_the_message(world):
     world.start()
     await world.box.change_page(default_app=None)

@@ -14,4 +14,4 @@ WITH due AS (
 UPDATE lane
 SET owner = $3, fence = nextval('lane_fence'), due_at = clock_timestamp() + make_interval(secs => $4)
 FROM due WHERE lane.conversation = due.conversation
-RETURNING lane.conversation, lane.fence
+RETURNING lane.conversation, lane.partition, lane.fence
