@@ -13,7 +13,7 @@ Venue = Literal["inbox", "page_inbox"]
 
 
 class Outcome(ConversationEvent):
-    """`seq` is the entry's place in the conversation, or that of the last entry when this adds none (`entry` False)."""
+    """`seq` is the entry's place in the conversation, or that of the last entry where this adds none."""
 
     bot: str
     epoch: int

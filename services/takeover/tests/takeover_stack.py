@@ -22,6 +22,8 @@ from runtime.postgres import close, connect, migrate
 from runtime.records import Outgoing
 from schemas import envelope
 from schemas.base import BaseEvent
+from schemas.conversations import CustomerMessage, ProfileRead
+from schemas.messages import Profile
 from schemas.topics import BOTS, CONVERSATIONS
 from takeover.main import decide_and_fire
 from takeover.settings import TakeoverServiceSettings
@@ -56,7 +58,9 @@ class Stack:
             await publisher.stop()
 
     async def publish(self, *events: BaseEvent, topic: str = CONVERSATIONS) -> None:
-        await self.publisher.publish([Outgoing(topic, event) for event in events])
+        """A conversation's first message is followed by its customer's name, which takeover asks for first."""
+        names = [named(event) for event in events if isinstance(event, CustomerMessage) and event.id.endswith(":m1")]
+        await self.publisher.publish([Outgoing(topic, event) for event in (*events, *names)])
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Health]:
@@ -137,6 +141,17 @@ class Stack:
                     if found := await self.rows(query, *values):
                         return found[0]
                 await asyncio.sleep(0.05)
+
+
+def named(event: CustomerMessage) -> ProfileRead:
+    command = f"{event.conversation}!1"
+    return ProfileRead(
+        id=f"{command}:read",
+        conversation=event.conversation,
+        command=command,
+        epoch=0,
+        profile=Profile(first_name="Mia"),
+    )
 
 
 async def killed(process: asyncio.subprocess.Process) -> None:
