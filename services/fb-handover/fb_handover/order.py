@@ -41,7 +41,8 @@ class Rules:
     """Seconds. `echo_wait`: how long a request of unknown outcome waits for its echo.
 
     `fault_wait`: the least time before a message is sent again that was answered with a server's fault: it may have been
-    accepted all the same, and its echo tells.
+    accepted all the same, and its echo tells. `page_wait`, `listen_again`: until a page that is not connected, or echoes
+    that are not all heard, are looked at again.
     """
 
     echo_wait: float = 30.0

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
 
 QueuedCommand = SendMessage | PassThread | TakeThread | ReadThread | ReadProfile
 """Every command but `Silence`, which acts when it is stored."""
-
-__all__ = ["FIRST_STEPS", "QueuedCommand", "Row", "Silence", "State", "Step", "first_step"]
 
 
 class State(StrEnum):

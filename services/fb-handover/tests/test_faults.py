@@ -105,22 +105,6 @@ async def durable_world(empty_kafka, durable_postgres, tmp_path):
         yield made
 
 
-async def test_a_bots_message_is_not_repeated_while_its_echo_waits_behind_a_dead_consumer(world):
-    """The partitions of the dead process come back only after its session: longer than an echo is waited for."""
-    await world.box.write(MIA)
-    await world.box.faults(delay_answers_s=1.0, only=["messages"])
-    world.settings = world.settings.model_copy(update={"echo_wait": 0.5})
-    async with world.process() as first:
-        await world.command(says("Once", name="a", psid=MIA))
-        await world.accepted(MIA, "Once")
-        first.send(signal.SIGKILL)
-        await first.ended()
-    await world.box.faults()
-    async with world.process():
-        await world.told("a:sent")
-    assert await world.box.texts(MIA) == ["Once"]
-
-
 async def test_a_database_that_goes_away_while_facebook_answers_loses_no_answer(durable_world, durable_postgres):
     world, postgres = durable_world, durable_postgres
     world.start()

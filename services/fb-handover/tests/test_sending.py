@@ -224,6 +224,23 @@ async def test_without_an_echo_a_bots_message_is_sent_once_more(world):
     assert await world.box.texts(MIA) == ["Bot", "Bot"]
 
 
+async def test_while_an_echo_is_in_the_log_but_not_yet_heard_nothing_is_sent_again(world):
+    """As when the consumer of echoes is behind, or its partitions wait for a dead process's session to end."""
+    world.start(echo_wait=0.5)
+    await world.box.write(MIA)
+    await world.command(says("Before", name="warm", psid=MIA))
+    await world.told("warm:sent")
+    async with world.database.transaction():
+        await world.database.execute(
+            "SELECT FROM fb_handover.consumer_offset WHERE group_name = 'fb-handover-echoes' FOR UPDATE"
+        )
+        await world.box.faults(lose_answers=1, only=["messages"])
+        await world.command(says("Once", name="a", psid=MIA))
+        await until(lambda: _put_off(world, "a", "waits until all echoes are heard"), "the echo's time is over")
+    await world.told("a:sent")
+    assert await world.box.texts(MIA) == ["Before", "Once"]
+
+
 async def test_without_an_echo_a_persons_message_is_uncertain_until_a_late_echo(world):
     world.start(echo_wait=0.5)
     await world.box.write(MIA)
@@ -449,9 +466,10 @@ async def _attempts(world, command, number) -> bool:
     return attempts >= number
 
 
-async def _put_off(world, command) -> bool:
-    with_reason = "SELECT reason FROM fb_handover.outgoing WHERE command = $1"
+async def _put_off(world, command, reason="") -> bool:
+    stored = "SELECT reason FROM fb_handover.outgoing WHERE command = $1"
     try:
-        return bool(await world.database.fetchval(with_reason, command))
+        said = await world.database.fetchval(stored, command)
     except asyncpg.UndefinedTableError:  # the service has not made its tables yet
         return False
+    return bool(said) and reason in said
