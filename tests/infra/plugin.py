@@ -5,6 +5,7 @@
 | `kafka_bootstrap` | session | the address of a real broker |
 | `kafka` | test | the broker to kill, pause and restart; running again afterwards |
 | `empty_kafka` | test | the broker's address, with every topic deleted |
+| `module_kafka` | module | the same, once for a module's tests |
 | `postgres` | test | the database server to kill, pause and restart (fsync off); running again afterwards |
 | `durable_postgres` | test | a server of its own with fsync on, for tests that kill it and count rows |
 | `database_url` | test | an empty database, dropped afterwards |
@@ -94,6 +95,12 @@ def durable_postgres(_loop: asyncio.AbstractEventLoop, tmp_path: Path) -> Iterat
 async def empty_kafka(kafka_bootstrap: str) -> str:
     await delete_topics(kafka_bootstrap)
     return kafka_bootstrap
+
+
+@pytest.fixture(scope="module")
+def module_kafka(_loop: asyncio.AbstractEventLoop, _kafka: Kafka | ContainerKafka) -> str:
+    _loop.run_until_complete(delete_topics(_kafka.bootstrap))
+    return _kafka.bootstrap
 
 
 @pytest.fixture

@@ -8,6 +8,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from console_world import a_console
 
 
+@pytest.fixture(scope="module")
+def kafka_bootstrap(module_kafka: str) -> str:
+    """Without the topics of other suites, which may have another number of partitions."""
+    return module_kafka
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def console_of_module(kafka_bootstrap, module_database_url):
     async with a_console(kafka_bootstrap, module_database_url) as made:

@@ -56,7 +56,6 @@ KEY = "dGVzdHMtb25seS10ZXN0cy1vbmx5LXRlc3RzLW9ubHk="
 PASSWORD = "a good long password"
 DEADLINE = 20.0  # seconds: how long a fact may take that comes within a second on a quiet machine
 BEGAN = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-ENSURED: set[str] = set()
 """Brokers that have the topics."""
 QUICK = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 
@@ -289,9 +288,7 @@ async def a_console(
         **{"live_poll": 0.02, "live_session_check": 0.1, "command_timeout": 5.0, **settings},
     )
     health, door, clock = Health(), Door(), Clock()
-    if whole or kafka_bootstrap not in ENSURED:
-        await topics.ensure(loaded)
-        ENSURED.add(kafka_bootstrap)
+    await topics.ensure(loaded)
     await migrate(loaded, "console", "console")
     pool = await connect(loaded, "console", health)
     publisher = await Publisher.start(loaded, source="console", health=health)

@@ -12,6 +12,12 @@ from runtime.topics import ensure
 
 
 @pytest.fixture(scope="module")
+def kafka_bootstrap(module_kafka: str) -> str:
+    """Without the topics of other suites, which may have another number of partitions."""
+    return module_kafka
+
+
+@pytest.fixture(scope="module")
 def ingress(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingress]:
     asyncio.run(ensure(settings_for(kafka_bootstrap)))
     process = Ingress(kafka_bootstrap, tmp_path_factory.mktemp("ingress"), CONVOBOSS_WEBHOOK_BUDGET="2.5")
