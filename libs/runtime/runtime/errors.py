@@ -88,5 +88,9 @@ def passes(error: BaseException) -> bool:
         return True
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_PASSING)
+    if isinstance(
+        error, asyncpg.InternalClientError
+    ):  # what asyncpg calls its own fault when a connection breaks under it
+        return True
     # asyncpg's own errors: a closed connection, or one that another task uses while it breaks
     return isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError | TypeError)

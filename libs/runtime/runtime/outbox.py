@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+import asyncpg
+
 from runtime import backoff, metrics
 from runtime.errors import passes
 from runtime.health import Component, Health
@@ -21,6 +23,9 @@ from runtime.records import Outgoing
 POLL: Final = 0.2  # seconds: how long a row of another process waits, for whom nobody calls `wake`
 ROWS: Final = 200  # read and published together
 TAKE_OVER: Final = 1.0  # seconds between attempts to become the one relay
+# The server ends the relay's session, and with it the lock, when it says nothing for so long: its process stands still.
+# Above the time that one publication may take, in which the session is idle too.
+SILENCE_S: Final = 30
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds
 
@@ -44,8 +49,11 @@ class Relay:
     deleted when it died is published again.
     """
 
-    def __init__(self, pool: Pool, publisher: Publisher, health: Health | None = None) -> None:
+    def __init__(
+        self, pool: Pool, publisher: Publisher, health: Health | None = None, *, silence_s: int = SILENCE_S
+    ) -> None:
         self._pool = pool
+        self._silence = silence_s
         self._publisher = publisher
         self._component: Component = (health or Health()).component("outbox relay")
         self._wake = asyncio.Event()
@@ -74,10 +82,13 @@ class Relay:
             # A lock of the session: it also ends with the connection.
             if await connection.fetchval(_SQL["relay_lock"]):
                 try:
+                    await connection.execute(f"SET idle_session_timeout = '{self._silence}s'")
                     await self._hold(connection)  # type: ignore[arg-type] # a pool's proxy of a connection
                 finally:
-                    if not connection.is_closed():
+                    # Where the session has ended the lock went with it, and the proxy says so by an error.
+                    with suppress(asyncpg.InterfaceError):
                         await connection.fetchval(_SQL["relay_unlock"])
+                        await connection.execute("RESET idle_session_timeout")
         self._component.ok("another process relays")
         await asyncio.sleep(TAKE_OVER)
 

@@ -108,3 +108,20 @@ async def test_consumers_and_relay_leave_each_others_rows_alone(world):
 
 async def heard(world):
     return await world.texts("tom") == ["direct"]
+
+
+async def test_a_relay_that_stands_still_loses_its_place_to_another(world, monkeypatch):
+    """Its connection lives on, as that of a stopped process does; its session ends because it says nothing."""
+    still = Relay(world.pool, world.publisher, silence_s=1)
+    stood = asyncio.Event()
+
+    async def stand_still(_seconds):
+        stood.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(still, "_pause", stand_still)
+    async with running(still.run()):
+        await stood.wait()
+        await put(world, "a")
+        async with running(Relay(world.pool, world.publisher).run()):
+            await published(world, "a")

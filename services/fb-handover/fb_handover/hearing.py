@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from fb_handover.repository import passes, taken_in
+from fb_handover.repository import taken_in
+from runtime.errors import passes
 from runtime.logs import get_logger
 from runtime.postgres import Pool
 from schemas.topics import CONVERSATIONS

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from fb_handover import metrics
-from fb_handover.repository import SWEEP_AT_ONCE, Outbound, passes
+from fb_handover.repository import SWEEP_AT_ONCE, Outbound
+from runtime.errors import passes
 from runtime.logs import get_logger
 
 LOOK_EVERY: Final = 5.0  # seconds

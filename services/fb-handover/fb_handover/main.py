@@ -37,6 +37,7 @@ STORE: Final = 2.0  # seconds to store the last answers
 
 async def run(settings: Settings) -> None:
     health = Health()
+    health.component("start")  # not ready until every part is there to say so itself
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(HttpServer(settings, health))
         channels = Channels(SecretBox(settings.secret_keys), health.component("channels"))
@@ -87,6 +88,7 @@ async def run(settings: Settings) -> None:
             health=health,
         )
         housekeeping = Housekeeping(outbound, sender, keep=settings.keep_closed)
+        health.component("start").ok()
         relaying = _task(relay.run(), "relay")
         work = [
             _task(commands.run(), "commands"),

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from fb_handover.intake import Batch
 from fb_handover.order import Met, Transition
 from fb_handover.outgoing import QueuedCommand, Row, State, Step
-from runtime import errors
 from runtime.outbox import enqueue
 from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements, transaction
 from runtime.records import Outgoing
@@ -47,11 +46,6 @@ class LaneLost(Exception):
         super().__init__(f"{lane.conversation} is no longer claimed under fence {lane.fence}")
         self.conversation = lane.conversation
         self.fence = lane.fence
-
-
-def passes(error: BaseException) -> bool:
-    """As `runtime.errors.passes`; asyncpg also calls it its own fault when a connection breaks under it."""
-    return errors.passes(error) or isinstance(error, asyncpg.InternalClientError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from fb_handover.graph_body import GraphRequest, Origin
 from fb_handover.hearing import Hearing
 from fb_handover.order import Context, Listen, Rules, Transition
 from fb_handover.outgoing import Row, State, Step
-from fb_handover.repository import Lane, LaneLost, Outbound, passes
+from fb_handover.repository import Lane, LaneLost, Outbound
 from runtime import tracing
 from runtime.backoff import Rng, delays
+from runtime.errors import passes
 from runtime.health import Component
 from runtime.logs import bind, get_logger
 from schemas.base import ConversationId
