@@ -2,7 +2,7 @@
 
 python docs/generate.py           writes them
 python docs/generate.py --check   writes nothing; exit code 1 and a diff where a page is not current
-"""  # noqa: INP001 - a script beside the pages it writes
+"""
 
 import argparse
 import difflib

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from docsgen import settings_page
 from generate import difference, pages
-
 from runtime.metrics import CATALOGUE
 from schemas.envelope import event_types
 from schemas.topics import CONVERSATIONS, TOPICS
