@@ -9,6 +9,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
+
+# compiled once, outside the tree: a test starts dozens of processes
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX ?= $(or $(CONVOBOSS_CACHE),$(CURDIR)/.cache)/pycache
+
 PACKAGES := libs services cli tools docs
 
 .PHONY: help setup run demo reset test test-clone check format types imports docs topics lock clean
