@@ -64,7 +64,9 @@ def decide(state: Conversation, event: ConversationEvent, at: datetime, settings
     """What `event`, appended to the log at `at`, does to `state` under the settings in force."""
     step = Step(state, event, at, settings)
     step.expire()
+    give_back_held(step)
     RULES[type(event)](step, event)
+    give_back_held(step)
     return step.done()
 
 
@@ -73,7 +75,8 @@ def decide_fault(
 ) -> Decision:
     """A rule raised on this event, a fault of ours: a person gets the conversation, nothing else stops."""
     step = Step(state, event, at, settings)
-    if state.owner == "bot":
+    step.expire()
+    if step.state.owner == "bot":
         step.fault(reason)
     return step.done()
 
@@ -84,19 +87,38 @@ def decide_fault(
 def customer_message(step: Step, event: CustomerMessage) -> None:
     state = step.state
     step.ask_name()
-    if is_too_old(event, step.at) or is_old_button(state, event):
+    if is_too_old(event, step.at):
         tell_said(step, event, "record")
         return
-    if state.owner == "human" and waits_for_owner(step, event):
+    if state.owner == "human" and not wants_bot_back(state, event) and waits_for_owner(step, event):
         state.held = (*state.held, event)
         step.read_thread()
         return
+    place_held(step)
     note_channel(step, event)
     place(step, event)
 
 
+def place_held(step: Step) -> None:
+    """What waited for the thread's owner comes before whatever is said next."""
+    held, step.state.held = step.state.held, ()
+    if held:
+        step.state.reading = None
+    for message in held:
+        place(step, message)
+
+
+def give_back_held(step: Step) -> None:
+    """The episode ended otherwise: what waited for the thread's owner is the bot's, in its order."""
+    if step.state.owner == "bot":
+        place_held(step)
+
+
 def place(step: Step, event: CustomerMessage) -> None:
     """The bot's, or the person's; the click that brings the customer back is the person's last."""
+    if is_old_button(step.state, event):
+        tell_said(step, event, "record")
+        return
     if step.state.owner == "bot":
         seq = tell_said(step, event, "bot")
         step.queue(customer_input(event, seq))
@@ -124,7 +146,8 @@ def wants_bot_back(state: Conversation, event: CustomerMessage) -> bool:
         return False
     if event.input.payload == back_payload(episode.id):
         return True
-    return event.input.text.strip().casefold() == episode.block.back_to_bot_button.strip().casefold()
+    said = event.input.text.strip().casefold()
+    return said != "" and said == episode.block.back_to_bot_button.strip().casefold()
 
 
 def is_old_button(state: Conversation, event: CustomerMessage) -> bool:
@@ -183,7 +206,7 @@ def delay_elapsed(step: Step, event: DelayElapsed) -> None:
     state = step.state
     if state.owner == "bot" and state.delay is not None and state.delay.turn == event.turn:
         state.delay = None
-        step.queue(QueuedInput(seqs=(), input=TurnInput(reason="delay")))
+        step.queue(QueuedInput(seqs=(), input=TurnInput(reason="delay"), delay_turn=event.turn))
         step.next_turn()
 
 
@@ -349,13 +372,13 @@ def thread_control(step: Step, event: ThreadControl) -> None:
         return
     if event.action == "request":
         if event.requested_owner == channel.page_inbox_app:
-            step.grant_thread()
             staff_act(step, message=False)
+            step.grant_thread()
         return
     step.thread_is(event.new_owner or OTHER_APP, occurred_at=event.occurred_at)
     if event.new_owner == channel.page_inbox_app and not is_our_pass(event, channel):
         staff_act(step, message=False)
-    elif event.new_owner == channel.app_id:
+    elif event.action == "pass" and event.new_owner == channel.app_id:
         moved_to_done(step)
 
 
@@ -421,22 +444,23 @@ def waits_for_owner(step: Step, event: CustomerMessage) -> bool:
 def thread_owner_read(step: Step, event: ThreadOwnerRead) -> None:
     reading = step.state.reading
     if reading is not None and reading.command == event.command:
-        owner_answered(step, known=event.known, owner=event.owner, occurred_at=event.occurred_at)
+        owner_answered(step, event, known=event.known, owner=event.owner)
 
 
 def read_overdue(step: Step, event: ReadOverdue) -> None:
     state = step.state
     if state.reading is not None and state.reading.command == event.command:
-        owner_answered(step, known=False, owner=None, occurred_at=None)
+        owner_answered(step, event, known=False, owner=None)
     elif state.naming is not None and state.naming.command == event.command:
         profile_known(step, Profile())
 
 
-def owner_answered(step: Step, *, known: bool, owner: str | None, occurred_at: datetime | None) -> None:
+def owner_answered(step: Step, event: ConversationEvent, *, known: bool, owner: str | None) -> None:
+    """The answer to a question about the thread's owner, or that none came. An answer older than what is known is none."""
     state, channel, before = step.state, step.channel, step.state.thread
     held, state.held, state.reading = state.held, (), None
-    if known and channel is not None:
-        step.thread_is(owner, occurred_at=occurred_at, reason="read")
+    if known and channel is not None and is_newer(step, event) and not before.under_way:
+        step.thread_is(owner, occurred_at=event.occurred_at, reason="read")
         free_early = owner is None and not ran_out(before.confirmed_at, step.at)
         if state.owner == "bot" and owner == channel.page_inbox_app and not held:
             step.begin(Cause.PAGE_INBOX, venue="page_inbox", inferred=True)
@@ -458,7 +482,7 @@ def ran_out(confirmed_at: datetime | None, at: datetime) -> bool:
 
 def message_sent(step: Step, event: MessageSent) -> None:
     step.report_done(event.command)
-    if event.passed and step.channel is not None:
+    if event.passed and step.channel is not None and is_newer(step, event):
         step.thread_is(step.channel.page_inbox_app, occurred_at=event.occurred_at)
     step.tell(DeliveryChanged, command=event.command, state="sent", message_seq=event.seq, mid=event.mid)
 
@@ -468,12 +492,14 @@ def message_refused(step: Step, event: MessageRefused) -> None:
     step.report_done(event.command)
     word = "uncertain" if event.kind == "uncertain" else "not_delivered"
     step.tell(DeliveryChanged, command=event.command, state=word, message_seq=event.seq, reason=event.reason)
+    if event.kind != "not_owner" and state.owner == "human":
+        step.rest_in_main()  # the pass that rode on it did not go either
     if event.kind != "not_owner" or event.epoch != state.epoch or state.refused_epoch == state.epoch:
         return
     state.refused_epoch = state.epoch
     if state.owner == "bot":
         step.read_thread()
-    else:
+    elif is_newer(step, event):
         step.thread_is(OTHER_APP, occurred_at=event.occurred_at, reason=event.reason)
 
 
@@ -485,7 +511,8 @@ def command_suppressed(step: Step, event: CommandSuppressed) -> None:
 
 def thread_moved(step: Step, event: ThreadMoved) -> None:
     step.report_done(event.command)
-    step.thread_is(event.owner, occurred_at=event.occurred_at)
+    if is_newer(step, event):
+        step.thread_is(event.owner, occurred_at=event.occurred_at)
 
 
 def thread_refused(step: Step, event: ThreadRefused) -> None:

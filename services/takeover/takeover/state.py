@@ -45,6 +45,8 @@ class QueuedInput(Document):
     seqs: tuple[int, ...]
     input: TurnInput
     may_ask_person: bool = True
+    delay_turn: str | None = None
+    """The turn whose Delay has run out: the input counts only while the flow still waits in that one."""
 
 
 class OpenTurn(Document):
@@ -54,6 +56,9 @@ class OpenTurn(Document):
     asked: QueuedInput
     attempt: int
     overdue_at: datetime
+    flow: str = ""
+    profile: Profile = Profile()
+    """Flow and profile as it was asked first: asked again it is the same turn."""
     started: int = 0
     """How often the flow engine said that it began this turn, from the second asking on."""
 

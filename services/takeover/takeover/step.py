@@ -17,7 +17,7 @@ from schemas.conversations import (
     TakeoverRequested,
     TurnCompleted,
 )
-from schemas.handover import Cause, Port, RequestedBy, back_payload
+from schemas.handover import MAX_RETURN, Cause, Port, RequestedBy, back_payload
 from schemas.messages import OutMessage, Person, Profile, QuickReply, Said, Speaker
 from schemas.outcomes import (
     AnswerSuppressed,
@@ -171,10 +171,20 @@ class Step:
             return
         asked, *rest = state.queue
         state.queue = tuple(rest)
+        if asked.delay_turn and (state.session is None or state.session.delay_turn != asked.delay_turn):
+            self.next_turn()  # the flow went on by another way, or waits in another Delay
+            return
         if state.resume is not None and asked.input.reason == "message":
             asked = asked.model_copy(update={"input": asked.input.model_copy(update={"resume": state.resume})})
         state.resume = None
-        state.turn = OpenTurn(id=self.next_id(), asked=asked, attempt=1, overdue_at=self.at + ASK_AGAIN)
+        state.turn = OpenTurn(
+            id=self.next_id(),
+            asked=asked,
+            attempt=1,
+            overdue_at=self.at + ASK_AGAIN,
+            flow=self.settings.flow or (state.session.flow if state.session else ""),
+            profile=state.profile or Profile(),
+        )
         self._ask(state.turn)
 
     def ask_again(self) -> None:
@@ -198,10 +208,10 @@ class Step:
                     turn=turn.id,
                     epoch=state.epoch,
                     attempt=turn.attempt,
-                    flow=self.settings.flow or (state.session.flow if state.session else ""),
+                    flow=turn.flow,
                     session=state.session,
                     input=turn.asked.input,
-                    profile=state.profile or Profile(),
+                    profile=turn.profile,
                     may_ask_person=turn.asked.may_ask_person,
                 ),
             )
@@ -212,7 +222,8 @@ class Step:
         state = self.state
         state.turn = None
         messages = event.messages
-        if state.greeting and messages:
+        speaks = messages or (isinstance(event, TakeoverRequested) and event.block.goodbye_message)
+        if state.greeting and speaks:
             messages = (OutMessage(text=state.greeting), *messages)
             state.greeting = ""
         self.say(messages, turn=event.turn)
@@ -329,7 +340,8 @@ class Step:
         return moved or (message and (episode.every_response or episode.answered_at is None))
 
     def set_expiry(self, deadline: datetime | None) -> None:
-        length = None if deadline is None else max(1, round((deadline - self.at).total_seconds()))
+        seconds = None if deadline is None else round((deadline - self.at).total_seconds())
+        length = None if seconds is None else min(max(1, seconds), MAX_RETURN)
         episode = self._episode().model_copy(update={"deadline": deadline, "length": length, "fixed": True})
         self.state.episode = episode
         self.tell(TakeoverChanged, seq=self.entry(), **self._episode_fields())
@@ -466,7 +478,9 @@ class Step:
             self.grant_thread()
 
     def grant_thread(self) -> None:
-        if self.channel is not None:
+        """Pass control to the Page Inbox, unless a pass is under way."""
+        under_way = self.state.thread.under_way
+        if self.channel is not None and (not under_way or under_way[-1][1] != self.channel.page_inbox_app):
             command = self.command(PassThread, target=self.channel.page_inbox_app)
             self._thread_goes(command, self.channel.page_inbox_app)
 

@@ -11,6 +11,7 @@ from schemas.conversations import (
     DelayElapsed,
     ReadOverdue,
     SessionExpired,
+    ThreadMoved,
     ThreadOwnerRead,
     ThreadRefused,
     TurnFailed,
@@ -206,6 +207,13 @@ class TestTurns:
             )
         assert waits == [30, 60, 120, 240, 300, 300]
 
+    def test_asked_again_it_has_the_version_of_the_first_asking(self):
+        world = World()
+        world.says()
+        world.settings = bot_settings(version=2, flow="salon@2")
+        world.fold(TurnOverdue(**world.common("o"), turn=world.turn().turn, attempt=1))
+        assert world.one(TurnAsked).flow == "salon@1"
+
     def test_an_overdue_of_an_earlier_attempt_is_void(self):
         world = World()
         world.says()
@@ -263,6 +271,19 @@ class TestTurns:
         world.answers("Menu")
         world.wait(60).fold(event)
         assert world.of(TurnAsked) == []
+
+    def test_a_delay_that_ran_out_does_not_cut_a_later_one_short(self):
+        world = World()
+        world.says()
+        first = world.turn().turn
+        world.answers(session=Session(flow="salon@1", at="a", waits_for="delay", delay_turn=first), delay=60)
+        event = timers(world.state)["delay"].event
+        world.wait(59).says("menu")
+        second = world.turn().turn
+        world.wait(1).fold(event)
+        world.answers(session=Session(flow="salon@1", at="b", waits_for="delay", delay_turn=second), delay=60)
+        assert world.of(TurnAsked) == []
+        assert timers(world.state)["delay"].event.turn == second
 
     def test_a_delay_is_void_once_a_person_has_it(self):
         world = World()
@@ -732,6 +753,40 @@ class TestPageInbox:
         assert world.one(PassThread).target == INBOX
         assert world.one(TakeoverStarted).cause is Cause.PAGE_INBOX
 
+    @pytest.mark.parametrize("notification", [True, False])
+    def test_the_grant_is_not_met_by_our_own_silence(self, notification):
+        world = World(bot_settings(notification=notification)).bot_has()
+        world.thread("request", requested_owner=INBOX)
+        granted, silence = world.one(PassThread), world.one(Silence)
+        assert granted.epoch == silence.epoch == 1
+
+    def test_a_request_is_granted_although_the_mirror_says_that_they_have_it(self):
+        world = World().requested().facebook_does_all()
+        world.wait(1).thread("request", requested_owner=INBOX)
+        assert world.one(PassThread)
+
+    def test_the_webhook_of_our_own_take_is_no_move_to_done(self):
+        world = World().requested()
+        world.replies()
+        world.facebook_does_all()
+        world.wait(1).thread("take", new_owner=APP, previous_owner=INBOX)
+        assert not world.state.moved_to_done
+        assert world.of(PassThread) == []
+
+    def test_a_confirmation_older_than_what_staff_did_since_does_not_undo_it(self):
+        world = World(bot_settings(notification=False)).bot_has()
+        world.moved_to_main()
+        world.wait(60).hands_back()
+        take, confirmed_at = world.one(TakeThread), world.now
+        world.wait(1).moved_to_main()
+        world.fold(
+            ThreadMoved(
+                **{**world.common("r"), "occurred_at": confirmed_at}, command=take.id, epoch=take.epoch, owner=APP
+            )
+        )
+        world.wait(60).hands_back()
+        assert world.one(TakeThread)
+
     def test_our_own_pass_is_no_act_of_staff(self):
         world = World().requested()
         world.thread("pass", new_owner=INBOX, previous_owner=APP)
@@ -838,6 +893,43 @@ class TestSilentDone:
         world.wait(2).fold(timer.event)
         assert world.one(CustomerSaid).addressed == "person"
 
+    def test_the_back_to_bot_click_does_not_wait(self):
+        world = World().requested().facebook_does_all()
+        world.wait(30).clicks_back()
+        assert world.one(TakeoverEnded).cause is Cause.CUSTOMER
+        assert world.one(TurnAsked).may_ask_person is False
+
+    def test_what_waits_comes_before_the_click(self):
+        world = self.suspicious()
+        world.clicks_back()
+        assert [said.input.text for said in world.of(CustomerSaid)] == ["hello?", "Back to bot"]
+        assert {said.addressed for said in world.of(CustomerSaid)} == {"person"}
+
+    def test_handed_back_meanwhile_it_is_the_bots_in_its_order(self):
+        world = self.suspicious()
+        world.hands_back()
+        world.answers()
+        world.says("second")
+        world.answers()
+        asked = [turn.input.message.text for turn in world.all(TurnAsked) if turn.input.message]
+        assert asked[-2:] == ["hello?", "second"]
+
+    def test_too_many_are_the_persons_in_their_order(self):
+        world = self.suspicious()
+        for number in range(25):
+            world.says(f"word{number}")
+        texts = [said.input.text for said in world.all(CustomerSaid)]
+        assert texts[1:] == ["hello?", *[f"word{number}" for number in range(len(texts) - 2)]]
+        assert len(texts) > 20
+
+    def test_an_answer_to_an_older_epochs_question_changes_nothing_while_our_take_is_under_way(self):
+        world = World().bot_has()
+        world.refused(world.all(SendMessage)[-1])
+        world.takes_over()
+        world.hands_back()
+        self.answered(world, owner=INBOX)
+        assert world.of(TakeoverStarted) == []
+
     def test_an_operator_at_work_is_told_and_keeps_it(self):
         world = World().requested()
         world.replies()
@@ -892,6 +984,11 @@ class TestRefusedSends:
         world.refused(world.all(SendMessage)[-1], kind="permanent")
         assert world.one(DeliveryChanged).reason == "another app controls the thread"
         assert world.of(ReadThread) == []
+
+    def test_a_pass_that_rode_on_a_refused_message_is_done_by_itself(self):
+        world = World().requested()
+        world.refused(world.all(SendMessage)[-1], kind="permanent")
+        assert world.one(PassThread).target == INBOX
 
     def test_a_refused_pass_is_visible(self):
         world = World().requested(goodbye_message="")

@@ -199,6 +199,7 @@ class Play(World):
         if state.owner == "human":
             assert (state.turn, state.queue, state.delay) == (None, (), None)
             assert state.episode.attended or state.episode.holder is None
+        assert not state.held or (state.owner == "human" and state.reading is not None)
         if state.owner == "bot" and state.queue and state.turn is None:
             assert state.naming is not None
         assert "expiry" not in timers(state) or state.owner == "human"
