@@ -16,7 +16,7 @@ export PYTHONPYCACHEPREFIX ?= $(or $(CONVOBOSS_CACHE),$(CURDIR)/.cache)/pycache
 
 PACKAGES := libs services cli tools docs
 
-.PHONY: help setup run demo reset test test-clone check format types imports docs topics lock clean
+.PHONY: help setup run demo reset bench test test-clone check format types imports docs topics lock clean
 
 help:
 	@awk 'BEGIN { print "Convoboss Human Takeover" } \
@@ -36,6 +36,8 @@ topics: setup ## creates the topics on the Kafka that CONVOBOSS_KAFKA_BOOTSTRAP 
 ##@ Work on it
 test: setup ## all tests (ARGS="services/takeover -k timer" runs some)
 	@$(BIN)/pytest $(ARGS)
+bench: setup ## figures beside a peer in the same run, some minutes: a table and build/bench.json (ARGS="switch" measures one)
+	@$(BIN)/python -m bench $(ARGS)
 check: setup ## formatting, lint, types, imports between packages, generated pages
 	@$(BIN)/ruff format --check --quiet . || { echo "make format repairs this"; exit 1; }
 	@$(BIN)/ruff check --quiet .

@@ -3,9 +3,9 @@
 import asyncpg
 
 # What passes by itself, by class of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html):
-# 08 connection, 25006 read-only (a fail-over), 25P03 idle in transaction, 40 rolled back, 53 resources, 55P03 lock,
+# 08 connection, 25006 read-only (a fail-over), 25P03 idle in transaction, 25P04 too long a transaction, 40 rolled back, 53 resources, 55P03 lock,
 # 57 operator, 58 system.
-_PASSING = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
+_PASSING = ("08", "25006", "25P03", "25P04", "40", "53", "55P03", "57", "58")
 # A newer version migrated the schema beside us: each connection finds out once, and prepares its statements anew.
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 

@@ -27,6 +27,10 @@ ACQUIRE_TIMEOUT: Final = 10.0  # seconds to wait for a connection of the pool
 # Seconds until PostgreSQL ends a transaction in which nothing happens. Ours never wait for anything but the database, so
 # its process is dead or stopped, and holds locks that a partition's new owner waits for.
 IDLE_IN_TRANSACTION: Final = 5.0
+# Seconds until PostgreSQL (17 and later) ends a transaction whatever it does. The limit above does not count while a
+# statement that the client has only prepared is open: PostgreSQL then calls the session active, and waits for its client.
+TRANSACTION: Final = 15.0
+TRANSACTION_SINCE: Final = 17  # the PostgreSQL that has this limit
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
 MIGRATION_TIMEOUT: Final = 600.0  # seconds for one migration, or for another process to finish its own
@@ -80,14 +84,20 @@ async def connect(settings: ServiceSettings, schema: str, health: Health | None 
 
     What a session sets stays set when its connection goes back to the pool: use SET LOCAL. Raises `DatabaseRefused`.
     """
-    await (await _patiently(settings, health)).close(timeout=CONNECT_TIMEOUT)
+    first = await _patiently(settings, health)
+    version: int = first.get_server_version().major
+    await first.close(timeout=CONNECT_TIMEOUT)
+    if version < TRANSACTION_SINCE:
+        log.warning(
+            "a process that stands still may keep its locks: PostgreSQL 17 or later would end them", has=version
+        )
     return await asyncpg.create_pool(
         settings.database_url.get_secret_value(),
         min_size=1,
         max_size=settings.database_pool,
         timeout=CONNECT_TIMEOUT,
         command_timeout=settings.database_statement_timeout + 5.0,  # the server's own limit comes first
-        server_settings=_server_settings(settings, schema),
+        server_settings=_server_settings(settings, schema, version),
         reset=_keep_session,
     )
 
@@ -154,13 +164,19 @@ async def _keep_session(_connection: Connection) -> None:
     """In place of asyncpg's reset of a session, which is one more round trip for every transaction."""
 
 
-def _server_settings(settings: ServiceSettings, schema: str) -> dict[str, str]:
-    return {
+def _server_settings(settings: ServiceSettings, schema: str, version: int) -> dict[str, str]:
+    longest = max(TRANSACTION, settings.database_statement_timeout + IDLE_IN_TRANSACTION)
+    limit = {"transaction_timeout": f"{longest * 1000:.0f}ms"} if version >= TRANSACTION_SINCE else {}
+    return limit | {
         "search_path": _checked(schema),
         "application_name": schema,
         "statement_timeout": f"{settings.database_statement_timeout * 1000:.0f}ms",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION * 1000:.0f}ms",
-        "tcp_user_timeout": "10s",  # a client that is cut off lets go of its locks
+        # A client that is cut off, or whose machine is gone, lets go of its locks.
+        "tcp_user_timeout": "10s",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
         "jit": "off",  # statements are short
         "timezone": "UTC",
     }

@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+import time
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 from runtime_world import until
 
+from runtime import postgres
 from runtime.errors import passes
 from runtime.health import Health
 from runtime.postgres import (
@@ -149,16 +151,46 @@ async def test_pool_works_in_its_schema_with_limits_that_the_server_keeps(settin
     try:
         shown = {
             name: await pool.fetchval(f"SHOW {name}")
-            for name in ("search_path", "statement_timeout", "idle_in_transaction_session_timeout", "jit")
+            for name in (
+                "search_path",
+                "statement_timeout",
+                "idle_in_transaction_session_timeout",
+                "transaction_timeout",
+                "jit",
+            )
         }
         assert shown == {
             "search_path": "shop",
             "statement_timeout": "10s",
             "idle_in_transaction_session_timeout": "5s",
+            "transaction_timeout": "15s",
             "jit": "off",
         }
     finally:
         await close(pool)
+
+
+async def test_session_that_stands_still_in_the_middle_of_a_statement_lets_go_of_its_locks(settings, monkeypatch):
+    """PostgreSQL calls it active and waits for its client: the limits on statements and on idleness do not count then."""
+    monkeypatch.setattr(postgres, "TRANSACTION", 2.0)
+    brisk = settings.model_copy(update={"database_statement_timeout": 1.0})
+    monkeypatch.setattr(postgres, "IDLE_IN_TRANSACTION", 0.5)
+    await migrate(brisk, "shop", "runtime")
+    stands_still, waits = await connect(brisk, "shop"), await connect(settings, "shop")
+    try:
+        async with stands_still.acquire() as frozen:
+            await frozen.execute("BEGIN")
+            await frozen.execute("LOCK TABLE seen_segment")
+            await frozen.prepare("SELECT count(*) FROM seen_segment")  # no Sync follows until it is executed
+            began = time.monotonic()
+            await waits.fetchval("SELECT count(*) FROM seen_segment")
+            assert 1.0 < time.monotonic() - began < 8.0
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as told:
+                await frozen.execute("COMMIT")
+            assert passes(told.value)
+    finally:
+        await close(stands_still)
+        await close(waits)
 
 
 async def test_transaction_is_rolled_back_by_an_exception(settings):

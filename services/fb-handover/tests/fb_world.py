@@ -51,8 +51,14 @@ POLL = 0.02  # seconds
 PSIDS = [str(number) for number in range(7001, 7041)]
 
 
-async def until(fact: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, seconds: float = DEADLINE) -> None:
-    """Waits for a fact, and fails saying which did not come."""
+async def until(
+    fact: Callable[[], Awaitable[bool]] | Callable[[], bool],
+    what: str,
+    seconds: float = DEADLINE,
+    *,
+    instead: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Waits for a fact, and fails saying which did not come, and what was there instead."""
     end = time.monotonic() + seconds
     while True:
         found = fact()
@@ -61,7 +67,8 @@ async def until(fact: Callable[[], Awaitable[bool]] | Callable[[], bool], what: 
         if found:
             return
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            there = "" if instead is None else f"; there is {await instead()}"
+            raise AssertionError(f"not within {seconds} s: {what}{there}")
         await asyncio.sleep(POLL)
 
 
@@ -226,7 +233,7 @@ class World:
         async def are_there() -> bool:
             return await self.box.texts(psid) == list(texts)
 
-        await until(are_there, f"Facebook accepted {texts}, not {await self.box.texts(psid)}")
+        await until(are_there, f"Facebook accepted {texts}", instead=lambda: self.box.texts(psid))
 
 
 @dataclass
