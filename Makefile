@@ -35,7 +35,7 @@ topics: setup ## creates the topics on the Kafka that CONVOBOSS_KAFKA_BOOTSTRAP 
 
 ##@ Work on it
 test: setup ## all tests (ARGS="services/takeover -k timer" runs some)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n auto --maxprocesses 4 --dist loadfile)
 bench: setup ## figures beside a peer in the same run, some minutes: a table and build/bench.json (ARGS="switch" measures one)
 	@$(BIN)/python -m bench $(ARGS)
 check: setup ## formatting, lint, types, imports between packages, generated pages
