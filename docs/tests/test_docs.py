@@ -1,5 +1,6 @@
 """Pages and code agree: what is generated is current, what is written by hand names things that exist."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -155,3 +156,39 @@ def test_the_changelog_begins_with_what_comes_next() -> None:
     heads = re.findall(r"^## (\d+\.\d+\.\d+)(?:, .+)?$", text(ROOT / "CHANGELOG.md"), re.MULTILINE)
     assert heads[0] == "0.1.0"
     assert heads == sorted(heads, reverse=True)
+
+
+# --- names of code in pages by hand
+
+NAMED = re.compile(r"\[`(?P<name>(?![^`]*[.]py`)[A-Za-z_.]+)`\]\((?P<target>[^)\s]+\.py)\)")
+
+
+def defined(path: Path) -> set[str]:
+    """Functions and classes of a module, methods as `Class.method`."""
+    found = set()
+    for node in ast.parse(text(path)).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {
+                f"{node.name}.{part.name}"
+                for part in node.body
+                if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+    return found
+
+
+@pytest.mark.parametrize("page", [page for page in BY_HAND if NAMED.search(text(page))], ids=names)
+def test_functions_that_a_page_names_are_in_the_file_it_links_to(page: Path) -> None:
+    gone = [
+        f"{match['name']} in {match['target']}"
+        for match in NAMED.finditer(text(page))
+        if match["name"] not in defined((page.parent / match["target"]).resolve())
+    ]
+    assert gone == []
+
+
+def test_the_way_of_a_message_is_followed_by_file_and_function() -> None:
+    targets = {match["target"] for match in NAMED.finditer(text(DOCS / "from-webhook-to-answer.md"))}
+    services = {target.split("/")[2] for target in targets if target.startswith("../services/")}
+    assert services == {"ingress", "takeover", "flow-engine", "fb-handover", "console", "notifier"}
