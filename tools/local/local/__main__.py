@@ -1,3 +1,7 @@
-from local.main import main
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the stack listens itself: an end without a traceback
+
+from local.main import main  # noqa: E402
 
 main()

@@ -6,6 +6,9 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from local.advice import WIPE
+from local.errors import LocalError
+
 FILE = "credentials.json"
 
 
@@ -22,16 +25,27 @@ class Credentials:
 
 
 def of(folder: Path) -> Credentials:
-    """Those of the data folder; made at the first call."""
+    """Those of the data folder; made at the first call. Raises LocalError when the file is damaged."""
     path = folder / FILE
     if path.exists():
-        return Credentials(**json.loads(path.read_text()))
+        return _read(path)
     made = _make()
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    work = path.with_suffix(".new")  # moved in one step: a start that is killed here leaves no half of it
+    descriptor = os.open(work, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(asdict(made), file, indent=2)
+    work.replace(path)
     return made
+
+
+def _read(path: Path) -> Credentials:
+    try:
+        return Credentials(**json.loads(path.read_text()))
+    except (ValueError, TypeError):  # no JSON, or other fields
+        raise LocalError(
+            f"{path} is damaged: it held the keys that the secrets in the database are encrypted with.\n{WIPE}"
+        ) from None
 
 
 def _make() -> Credentials:

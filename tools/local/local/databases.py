@@ -41,14 +41,18 @@ class DatabaseServer:
         import asyncpg
 
         while True:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            try:
                 with contextlib.suppress(asyncpg.DuplicateDatabaseError):
                     await self.create_database(DATABASE)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                said = str(error)
+            else:
                 return
-            if error := why_dead():
-                raise error
-            if time.monotonic() > deadline:
-                raise StartFailed("PostgreSQL", "no query was answered in time", "")
+            if dead := why_dead():
+                raise dead
+            refused = StartFailed("PostgreSQL", "no query was answered in time", said)
+            if refused.final or time.monotonic() > deadline:
+                raise refused
             await asyncio.sleep(POLL)
 
     async def _maintain(self, statement: str) -> None:

@@ -1,17 +1,25 @@
 """What can go wrong with the local stack. The text is a sentence for the person at the terminal."""
 
+from local import advice
+
 
 class LocalError(Exception):
     """The local stack cannot go on; the message says why and what to do."""
 
 
 class StartFailed(LocalError):
-    """A server ended, or was not ready in time; carries the last lines of its log."""
+    """A server ended, or was not ready in time; carries the last lines of its log.
 
-    def __init__(self, name: str, reason: str, log_tail: str) -> None:
+    `words` is what is searched for a known cause; the log's tail unless more is given. `final`: another try is useless.
+    """
+
+    def __init__(self, name: str, reason: str, log_tail: str, words: str = "") -> None:
         self.name = name
         self.log_tail = log_tail
-        super().__init__(f"{name} did not start: {reason}\n{log_tail}".rstrip())
+        known = advice.read(words or log_tail)
+        self.final = known is not None and known.final
+        text = f"{name} did not start: {reason}\n{log_tail}".rstrip()
+        super().__init__(f"{text}\n{known.text}" if known else text)
 
 
 class PortTaken(StartFailed):

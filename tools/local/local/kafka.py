@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shutil
 import signal
-import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +20,8 @@ START = 60.0  # seconds until a record must have been acknowledged; measured 2-5
 STOP = 10.0  # seconds for a clean stop; measured 0.5
 RECORD = 40.0  # seconds for a clean stop that also writes the class archive; measured 3-8
 POLL = 0.05  # seconds between two looks at a starting server
+METADATA = "__cluster_metadata-0"
+FORMATTED = ("meta.properties", f"{METADATA}/00000000000000000000-0000000000.checkpoint")
 
 SETTINGS = """\
 process.roles=broker,controller
@@ -89,13 +91,24 @@ class Kafka(process.Owner):
         """Also after `kill` or `stop`: same port, same data. Fine when it runs. Raises StartFailed, PortTaken."""
         if self.running:
             return
-        archive = self._archive = await asyncio.to_thread(self._prepare)
+        try:
+            await self._start(await self._prepare(), within)
+        except PortTaken:
+            raise
+        except StartFailed:
+            if not await asyncio.to_thread(self._mended):
+                raise
+            await self._start(await self._prepare(), within)
+
+    async def _start(self, archive: ClassArchive, within: float) -> None:
+        self._archive = archive
         self.child = process.spawn(
             "kafka",
             [
                 str(archive.java.binary),
                 *JVM_FLAGS,
                 *archive.flags(self._recording),
+                f"-XX:ErrorFile={self.log.parent / 'kafka-crash.log'}",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
@@ -117,7 +130,8 @@ class Kafka(process.Owner):
             self._say("Kafka writes its class archive, once: later starts take half the time.")
         await self.child.stop((signal.SIGTERM, RECORD if recording else STOP))
         if recording and self._archive:
-            self._archive.keep(self._recording)
+            with contextlib.suppress(OSError):  # a cache that cannot be written: the next start takes longer, no more
+                self._archive.keep(self._recording)
 
     def close(self) -> None:
         """Gives the ports back."""
@@ -136,51 +150,94 @@ class Kafka(process.Owner):
     def _recording(self) -> Path:
         return self._folder / "classes.recording"
 
-    def _prepare(self) -> ClassArchive:
-        archive = ClassArchive(self._java or java.find(), jars.class_path(self._say))
+    async def _prepare(self) -> ClassArchive:
+        """Raises LocalError when the jars cannot be had, StartFailed when the log folder cannot be used."""
+        found = await asyncio.to_thread(java.find) if self._java is None else self._java
+        class_path = await jars.class_path(self._say, self._wait, self.log.with_name("download.log"))
+        self._wait(type(self).waits_for)
+        archive = ClassArchive(found, class_path)
         logs = self._folder / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        process.end_leftover(self._pid_file, str(self._properties))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(process.end_leftover, self._pid_file, str(self._properties))
         self._properties.write_text(SETTINGS.format(port=self.port, controller=self._controller, logs=logs))
-        if not (logs / "meta.properties").exists():
-            shutil.copytree(_formatted(archive), logs, dirs_exist_ok=True)
+        if (logs / "meta.properties").exists():
+            return archive
+        if (logs / METADATA).exists():
+            raise StartFailed("Kafka", f"there is no {logs / 'meta.properties'}", "", "No readable meta.properties")
+        formatted = await _formatted(archive, self.log)
+        await asyncio.to_thread(_copy, formatted, logs)
         return archive
+
+    def _wait(self, what: str) -> None:
+        self.waits_for = what
+
+    def _mended(self) -> bool:
+        """Whether a part of the cache was found damaged and removed, so that another start may succeed."""
+        archive = self._archive
+        damaged = jars.drop_damaged()
+        if damaged:
+            self._say(f"Damaged and removed from {jars.folder()}: {', '.join(damaged)}.")
+        crashed = self.child is not None and (self.child.returncode or 0) < 0
+        if archive is not None and archive.present and crashed:
+            archive.path.unlink(missing_ok=True)
+            self._say(f"Java crashed on its class archive; {archive.path.name} was removed and is made anew.")
+            return True
+        return bool(damaged)
 
     async def _ready(self, child: process.Child, deadline: float) -> None:
         while not await acknowledged(self.bootstrap):
             if child.returncode is not None:
-                kind = PortTaken if "Address already in use" in child.tail(200) else StartFailed
-                raise kind("Kafka", f"it ended {process.how_it_ended(child.returncode)}", child.tail())
+                kind = PortTaken if "Address already in use" in child.words() else StartFailed
+                raise kind("Kafka", f"it ended {process.how_it_ended(child.returncode)}", child.tail(), child.words())
             if time.monotonic() > deadline:
-                raise StartFailed("Kafka", "no record was acknowledged in time", child.tail())
+                raise StartFailed("Kafka", "no record was acknowledged in time", child.tail(), child.words())
             await asyncio.sleep(POLL)
 
 
-def _formatted(archive: ClassArchive) -> Path:
-    """A formatted, empty log folder. It costs a start of Java, so one is kept in the cache and copied."""
+def strays(folder: Path) -> list[str]:
+    """Partitions that the broker set aside at its start, because its metadata does not know them any more.
+
+    In a folder whose topics nobody deletes this says that the metadata was damaged: their records are lost to readers.
+    """
+    return sorted(path.name.partition(".")[0] for path in (folder / "logs").glob("*-stray"))
+
+
+async def _formatted(archive: ClassArchive, log: Path) -> Path:
+    """A formatted, empty log folder. It costs a start of Java, so one is kept in the cache and copied.
+
+    Raises StartFailed.
+    """
     version = next(jar.stem for jar in archive.jars if jar.stem.startswith("kafka_"))
     kept = paths.cache() / "kafka" / f"formatted-{version}"
-    if kept.is_dir():
+    if all((kept / name).is_file() for name in FORMATTED):
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(f"{kept}.{time.time_ns()}")
-    work.mkdir()
-    settings = work / "server.properties"
-    settings.write_text(SETTINGS.format(port=9092, controller=9093, logs=work / "logs"))
-    arguments = ["format", "--cluster-id", CLUSTER_ID, "--config", str(settings)]
-    class_path = ":".join(str(jar) for jar in archive.jars)
-    done = subprocess.run(  # noqa: S603 - the command line is ours
-        [archive.java.binary, *JVM_FLAGS, "-cp", class_path, "kafka.tools.StorageTool", *arguments],
-        capture_output=True,
-        timeout=START,
-        check=False,
-    )
-    if done.returncode:
-        raise StartFailed("Kafka", "its log folder could not be formatted", (done.stdout + done.stderr).decode())
-    with contextlib.suppress(OSError):  # another process was first: its folder is as good
-        (work / "logs").rename(kept)
-    shutil.rmtree(work)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        work = Path(folder)
+        settings = work / "server.properties"
+        settings.write_text(SETTINGS.format(port=9092, controller=9093, logs=work / "logs"))
+        arguments = ["format", "--cluster-id", CLUSTER_ID, "--config", str(settings)]
+        class_path = ":".join(str(jar) for jar in archive.jars)
+        command = [str(archive.java.binary), *JVM_FLAGS, "-cp", class_path, "kafka.tools.StorageTool", *arguments]
+        try:
+            done = await process.complete("kafka-format", command, log=log, within=START)
+        except TimeoutError:
+            raise StartFailed("Kafka", f"formatting its log folder took over {START:.0f} s", "") from None
+        if done.returncode:
+            raise StartFailed("Kafka", "its log folder could not be formatted", done.tail(), done.words())
+        shutil.rmtree(kept, ignore_errors=True)  # a damaged one
+        with contextlib.suppress(OSError):  # another process was first: its folder is as good
+            (work / "logs").rename(kept)
     return kept
+
+
+def _copy(formatted: Path, logs: Path) -> None:
+    """In one step: a copy that was killed half way must not look like a log folder."""
+    work = logs.with_name("logs.new")
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(formatted, work)
+    shutil.rmtree(logs, ignore_errors=True)
+    work.rename(logs)
 
 
 async def acknowledged(bootstrap: str) -> bool:

@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
-from local import paths
+from local import advice, paths
 from local.errors import LocalError
 
 TEXT = """\
@@ -46,8 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="start everything and stay")
     run.add_argument("--channel", type=Path, help="a Messenger channel to import (YAML; the README shows one)")
     run.add_argument("--data", type=Path, default=paths.data(), help="the data folder (default: %(default)s)")
+    run.add_argument("--parent", type=int, help="stops when the process with this number is its parent no more")
     demo = commands.add_parser("demo", help="start everything, play the story, stop; exit code 1 when a step failed")
     demo.add_argument("--data", type=Path, default=paths.ROOT / "build" / "demo", help="default: %(default)s")
+    demo.add_argument("--parent", type=int, help="as for run")
     reset = commands.add_parser("reset", help="wipe the data folder")
     reset.add_argument("--data", type=Path, default=paths.data(), help="default: %(default)s")
     commands.add_parser("lock-jars", help="write Kafka's jars and their hashes anew (for maintainers)")
@@ -55,22 +58,36 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _command(arguments: argparse.Namespace) -> int:
+    try:
+        return await _obeyed(arguments)
+    except LocalError as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(advice.about(error, getattr(arguments, "data", paths.data())))
+
+
+async def _obeyed(arguments: argparse.Namespace) -> int:
     from local import stack
 
     report = paths.ROOT / "build" / "story.json"
-    try:
-        match arguments.command:
-            case "run":
-                return await stack.run(stack.Options(arguments.data, report, stay=True, channel=arguments.channel))
-            case "demo":
-                return await stack.demo(stack.Options(arguments.data, report, stay=False))
-            case "reset":
-                return await stack.reset(arguments.data)
-            case _:
-                from local import jars
+    match arguments.command:
+        case "run":
+            options = stack.Options(
+                arguments.data, report, stay=True, channel=arguments.channel, parent=arguments.parent
+            )
+            return await stack.run(options)
+        case "demo":
+            return await stack.demo(stack.Options(arguments.data, report, stay=False, parent=arguments.parent))
+        case "reset":
+            return await stack.reset(arguments.data)
+        case _:
+            from local import jars
 
-                await asyncio.to_thread(jars.write_lock)
-                return 0
-    except LocalError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
+            await asyncio.to_thread(jars.write_lock)
+            return 0
+
+
+def _complain(text: str) -> int:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(f"\n{text}", file=sys.stderr)
+    return 1

@@ -81,7 +81,7 @@ class Nursery:
     ) -> process.Child:
         """Raises LocalError when the nursery is not there any more."""
         if self._channel is None:
-            raise LocalError("The process that starts the others has ended.")
+            raise LocalError(self._why())
         loop = asyncio.get_running_loop()
         request = Request(next(self._numbers), name, module, tuple(arguments), str(log), dict(env))
         born = self._born[request.number] = loop.create_future()
@@ -105,10 +105,14 @@ class Nursery:
         self._channel = None
         for waiting in self._born.values():
             if not waiting.done():
-                waiting.set_exception(LocalError(f"The process that starts the others has ended; see {self._log}."))
+                waiting.set_exception(LocalError(self._why()))
         for running in self._ended.values():
             if not running.done():
                 running.set_result(-signal.SIGKILL)
+
+    def _why(self) -> str:
+        tail = self._child.tail() if self._child is not None else ""
+        return f"The process that starts the others has ended; its log is {self._log}\n{tail}".rstrip()
 
     def _take(self, said: Mapping[str, int]) -> None:
         future, value = (self._born, "pid") if "pid" in said else (self._ended, "code")

@@ -22,6 +22,7 @@ class Places:
     ingress: str
     console: str
     public: str
+    graph: str
     facebook: str | None
     mail: str | None
     kafka: str
@@ -46,6 +47,7 @@ class Plan:
             ingress=self.address(catalogue.INGRESS),
             console=self.address(catalogue.CONSOLE),
             public=self.public,
+            graph=self.graph,
             facebook=self.address(catalogue.FACEBOOK) if catalogue.FACEBOOK in self.programs else None,
             mail=self.address(catalogue.MAIL) if catalogue.MAIL in self.programs else None,
             kafka=self.kafka,

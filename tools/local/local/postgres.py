@@ -16,9 +16,11 @@ from local.databases import USER, DatabaseServer
 from local.errors import LocalError, PortTaken, StartFailed
 
 START = 30.0  # seconds; a start takes 0.2, recovery after a crash some more
+INIT = 120.0  # seconds for initdb; measured 1-2
 STOP = 10.0  # seconds for a fast stop: sessions are cut, data is written
 CLONE_NEWUSER = 0x10000000
 NOBODY = 65534
+BROKEN = "is not a valid data directory"  # in PostgreSQL's own words
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 SETTINGS = {
@@ -62,8 +64,8 @@ class Postgres(DatabaseServer, process.Owner):
         """Returns when a query was answered. Also after `kill` or `stop`; fine when it runs. Raises StartFailed, PortTaken."""
         if self.running:
             return
-        binaries, identity = find_binaries(), _identity(self._folder)
-        await asyncio.to_thread(self._prepare, binaries, identity)
+        binaries, identity = find_binaries(), await asyncio.to_thread(_identity, self._folder)
+        await self._prepare(binaries, identity)
         settings = SETTINGS | {"port": str(self.port)} | ({} if self._durable else FAST)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self.child = process.spawn(
@@ -83,39 +85,46 @@ class Postgres(DatabaseServer, process.Owner):
     def close(self) -> None:
         ports.release(self.port)
 
-    def _prepare(self, binaries: Path, identity: Callable[[], None] | None) -> None:
+    async def _prepare(self, binaries: Path, identity: Callable[[], None] | None) -> None:
+        """Raises StartFailed when the folder cannot be set up."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if _dropped(identity):
             shutil.chown(self._folder, NOBODY)
-        _end_leftover(self._cluster)
+        await asyncio.to_thread(_end_leftover, self._cluster)
         if (self._cluster / "PG_VERSION").exists():
             return
+        if self._cluster.exists():
+            raise StartFailed("PostgreSQL", f"there is no {self._cluster / 'PG_VERSION'}", "", BROKEN)
         # a killed initdb leaves half a cluster: build beside it and move it in one step
         work = self._folder / "cluster.new"
         shutil.rmtree(work, ignore_errors=True)
-        done = subprocess.run(  # noqa: S603 - the command line is ours
-            [
-                binaries / "initdb",
-                *("-D", work, "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions"),
-                *([] if self._durable else ["--no-sync"]),
-            ],
-            env=_clean_environment(),
-            cwd="/",
-            preexec_fn=identity,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
+        command = [
+            str(binaries / "initdb"),
+            *("-D", str(work), "-U", USER, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions"),
+            *([] if self._durable else ["--no-sync"]),
+        ]
+        try:
+            done = await process.complete(
+                "initdb",
+                command,
+                log=self.log,
+                within=INIT,
+                env=_clean_environment(),
+                cwd=Path("/"),
+                identity=identity,
+            )
+        except TimeoutError:
+            raise StartFailed("PostgreSQL", f"setting its folder up took over {INIT:.0f} s", "") from None
         if done.returncode:
-            raise StartFailed("PostgreSQL", "its folder could not be set up", (done.stdout + done.stderr).decode())
+            raise StartFailed("PostgreSQL", "its folder could not be set up", done.tail(), done.words())
         work.rename(self._cluster)
 
     def _why_dead(self) -> StartFailed | None:
         child = self.child
         if child is None or child.returncode is None:
             return None
-        kind = PortTaken if "Address already in use" in child.tail(50) else StartFailed
-        return kind("PostgreSQL", f"it ended {process.how_it_ended(child.returncode)}", child.tail())
+        kind = PortTaken if "Address already in use" in child.words() else StartFailed
+        return kind("PostgreSQL", f"it ended {process.how_it_ended(child.returncode)}", child.tail(), child.words())
 
 
 def find_binaries() -> Path:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from typing import Protocol
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 POLL = 0.05  # seconds, where the kernel has no pidfd
+LAST = 64 * 1024  # bytes of a log that are looked at
+_FRAME = re.compile(r"\s+at \S+\(|\s*\.\.\. \d+ more|#")  # of a Java exception, and what a JVM says when it crashes
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -34,10 +37,11 @@ class Handle(Protocol):
 class Child:
     """A running child, leader of its own process group; its output goes to a file, so nobody has to keep reading."""
 
-    def __init__(self, name: str, handle: Handle, log: Path) -> None:
+    def __init__(self, name: str, handle: Handle, log: Path, began: int = 0) -> None:
         self.name = name
         self.log = log
         self._handle = handle
+        self._began = began  # bytes of the log that earlier processes wrote
 
     @property
     def pid(self) -> int:
@@ -73,7 +77,12 @@ class Child:
         return await self.wait()
 
     def tail(self, lines: int = 12) -> str:
-        return tail(self.log, lines)
+        """Its own last lines, without the places in the code that a Java exception lists."""
+        return "\n".join([line for line in self.words().splitlines() if not _FRAME.match(line)][-lines:])
+
+    def words(self) -> str:
+        """What it wrote into its log, at most the last 64 KB."""
+        return _end_of(self.log, self._began)
 
 
 class _Spawned:
@@ -156,6 +165,7 @@ def spawn(
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
+        began = output.tell()
         popen = subprocess.Popen(  # noqa: S603 - the command line is ours
             command,
             stdin=subprocess.DEVNULL,
@@ -167,7 +177,28 @@ def spawn(
             start_new_session=True,
             preexec_fn=prepare,  # noqa: PLW1509 - two system calls, no locks
         )
-    return Child(name, _Spawned(popen), log)
+    return Child(name, _Spawned(popen), log, began)
+
+
+async def complete(
+    name: str,
+    command: Sequence[str],
+    *,
+    log: Path,
+    within: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    identity: Callable[[], None] | None = None,
+) -> Child:
+    """Runs a command to its end and returns it; a cancelled wait ends it. Raises TimeoutError."""
+    child = spawn(name, command, log=log, env=env, cwd=cwd, identity=identity)
+    try:
+        async with asyncio.timeout(within):
+            await child.wait()
+    finally:
+        child.kill()
+        await child.wait()
+    return child
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL, parent: int | None = None) -> None:
@@ -190,12 +221,11 @@ def how_it_ended(code: int) -> str:
     return f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
 
 
-def tail(log: Path, lines: int = 12) -> str:
-    """The last lines of a log file; empty when there is none."""
+def _end_of(log: Path, began: int) -> str:
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 64 * 1024))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+            file.seek(max(began, log.stat().st_size - LAST))
+            return file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
 

@@ -51,7 +51,9 @@ class Service(process.Owner):
         while reason := await self.check():
             self.waits_for = reason
             if child.returncode is not None:
-                raise StartFailed(self.name, f"it ended {process.how_it_ended(child.returncode)}", child.tail())
+                raise StartFailed(
+                    self.name, f"it ended {process.how_it_ended(child.returncode)}", child.tail(), child.words()
+                )
             if time.monotonic() > deadline:
                 raise StartFailed(self.name, f"after {START:.0f} s it still says: {reason}", child.tail())
             await asyncio.sleep(POLL)

@@ -1,14 +1,13 @@
 """The local stack from beginning to end: `make run` and `make demo` are this, with and without staying."""
 
 import asyncio
-import contextlib
 import shutil
-import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import catalogue, credentials, lock, paths, planning, story, supervisor
+from local import advice, catalogue, credentials, kafka, lock, paths, planning, story, supervisor
+from local.asking import Asked
 from local.errors import LocalError
 from local.nursery import Nursery
 from local.places import Plan, python_environment
@@ -18,6 +17,7 @@ from local.supervisor import Managed, Supervisor
 from local.table import table
 
 KAFKA_ADDRESS = "kafka.address"  # in the data folder
+SEED_TRIES, SEED_PAUSE = 5, 2.0  # a service may die just then, and comes back
 COMMAND = 60.0  # seconds for a command that prepares something; measured under 2
 
 
@@ -27,30 +27,49 @@ class Options:
     report: Path
     stay: bool
     channel: Path | None = None
+    parent: int | None = None  # the process whose end is a wish to stop
     programs: tuple[catalogue.Program, ...] = catalogue.PROGRAMS
     topics_module: str = "runtime.topics"
 
 
 async def run(options: Options) -> int:
-    """The exit code: 0 unless a step of the story failed where that counts. Raises LocalError."""
+    """The exit code: 0 unless a step of the story failed where that counts; 128 and the signal when it was stopped
+    before it was ready. Raises LocalError, and OSError where the system refuses.
+    """
+    asked = Asked()
     _check_channel(options.channel)
     with lock.hold(options.data):
         board = Board()
-        stopped = asyncio.Event()
         plan = planning.plan(board.say, programs=options.programs)
+        _check_space(options.data, plan)
         secrets = credentials.of(options.data)
         (options.data / KAFKA_ADDRESS).write_text(plan.kafka)  # for ./convoboss
         stack = _Stack(plan, secrets, options, board)
-        with _signals(stopped, stack.supervisor):
-            try:
-                result = await supervisor.until(stopped, stack.live())
-            finally:
-                board.footer = "stopping; Ctrl-C again kills"
-                board.say("Stopping everything ...")
-                await stack.down()
-                board.close()
+        asked.hurry = stack.supervisor.kill
+        watching = asyncio.create_task(asked.when_ends(options.parent)) if options.parent else None
+        try:
+            result = await supervisor.until(asked.stop, stack.live())
+        finally:
+            board.footer = "stopping; Ctrl-C again kills"
+            board.say("Stopping everything ...")
+            await stack.down()
+            board.close()
+            if watching:
+                watching.cancel()
         board.say(f"All stopped after {board.elapsed:.0f} s.")
-        return (0 if options.stay else 130) if result is None else result
+    if result is None:
+        return 0 if options.stay and stack.was_up else asked.exit_code
+    return result
+
+
+def _check_space(data: Path, plan: Plan) -> None:
+    """A full disk is told before anything starts. Raises LocalError."""
+    here = {catalogue.KAFKA, catalogue.POSTGRES} & plan.ports.keys()
+    if here and (free := advice.free(data)) < advice.SPACE:
+        raise LocalError(
+            f"Only {free / 1e6:.0f} MB are free where the data lies ({data}); a start needs {advice.SPACE / 1e6:.0f} MB.\n"
+            "Free some and start again, or name another place: CONVOBOSS_DATA=FOLDER make run"
+        )
 
 
 def _check_channel(file: Path | None) -> None:
@@ -80,11 +99,14 @@ class _Stack:
         self._logs = options.data / "logs"
         self._nursery = Nursery(self._log("nursery"))
         self._gate = asyncio.Event()
+        self.was_up = False
+        self._plays = True
         self.supervisor = Supervisor(self._groups(), board)
 
     async def live(self) -> int:
         await self._up()
         await self._seed()
+        self.was_up = True
         if self._options.stay:
             self._board.say(f"\nConvoboss runs, ready after {self._board.elapsed:.1f} s.\n\n{self._table()}\n")
         ok = await self._play()
@@ -113,10 +135,19 @@ class _Stack:
         """Topics are made by this one command, never by a service. Then, with a database there, the services start."""
         if catalogue.KAFKA in self.supervisor.names:
             await self.supervisor.ready(catalogue.KAFKA)
+            self._check_partitions()
         await self._do("topics", self._options.topics_module, env={catalogue.REAL_KAFKA: self._plan.kafka})
         if catalogue.POSTGRES in self.supervisor.names:
             await self.supervisor.ready(catalogue.POSTGRES)
         self._gate.set()
+
+    def _check_partitions(self) -> None:
+        """Kafka itself goes on with damaged metadata, as a broker that knows no topic. Raises LocalError."""
+        if lost := kafka.strays(self._options.data / "kafka"):
+            raise LocalError(
+                f"Kafka's data is damaged: its metadata does not know {', '.join(lost[:3])}"
+                f"{f' and {len(lost) - 3} more' if len(lost) > 3 else ''} any more.\n{advice.WIPE}"
+            )
 
     async def _first_admin(self) -> None:
         """Once for each data folder; the command itself leaves an admin who is there alone."""
@@ -146,25 +177,62 @@ class _Stack:
         seeding = story.seeding()
         if seeding is None or catalogue.CONSOLE not in self._plan.programs:
             self._board.say("No example bot was seeded: it takes the console and the package story.")
-            return
-        places, say = self._plan.places(), self._board.say
-        try:
-            await seeding.seed(places, self._secrets, say=say)
-            if self._options.channel is not None:
-                await seeding.import_channel(places, self._secrets, self._options.channel, say=say)
-        except seeding.Refused as refused:
-            raise LocalError(f"The example bot could not be seeded: {refused}") from refused
+            return None
+        from aiohttp import ClientError
+
+        for left in reversed(range(SEED_TRIES)):
+            try:
+                return await self._seed_once(seeding)
+            except seeding.Refused as refused:
+                if refused.status < 500 or not left:
+                    raise LocalError(f"The example bot could not be made: {refused}") from refused
+                reason = str(refused)
+            except (ClientError, OSError) as error:
+                if not left:
+                    raise LocalError(f"The console did not answer while the example bot was made: {error}") from error
+                reason = str(error) or type(error).__name__
+            self._board.say(f"The example bot is tried again in {SEED_PAUSE:.0f} s: {reason}")
+            await asyncio.sleep(SEED_PAUSE)
+        return None
+
+    async def _seed_once(self, seeding: story.Seeding) -> None:
+        places, say, channel = self._plan.places(), self._board.say, self._options.channel
+        await seeding.seed(places, self._secrets, say=say)
+        if channel is not None:
+            await seeding.import_channel(places, self._secrets, channel, say=say)
+        refused = await seeding.refused_page(places, self._secrets, channel)
+        if refused:
+            say(f"\n{refused.text}\nEverything else runs.\n")
+        self._plays = refused is None or not refused.in_story
 
     async def _play(self) -> bool:
         """Whether the story went as told; a stack that is connected to the real Facebook has no story."""
+        if not self._plays:
+            self._board.say("The story is not played: the bot cannot write to a customer of that page.")
+            return False
         playing, places = story.playing(), self._plan.places()
         if playing is None or places.facebook is None or places.mail is None:
             self._board.say(
                 "The story is not played: it takes Facebook in a box, the mail catcher and the package story."
             )
             return False
-        self._options.report.parent.mkdir(parents=True, exist_ok=True)
-        return await playing.play(places, self._secrets, say=self._board.say, report=self._options.report)
+        from aiohttp import ClientError
+
+        try:
+            return await playing.play(places, self._secrets, say=self._board.say, report=self._report())
+        except (playing.Refused, ClientError, OSError) as error:
+            self._board.say(f"The story broke off: {str(error) or type(error).__name__}")
+            return False
+
+    def _report(self) -> Path:
+        """Where it was asked for; in the data folder when the clone cannot be written."""
+        wanted = self._options.report
+        try:
+            wanted.parent.mkdir(parents=True, exist_ok=True)
+            wanted.touch()
+        except OSError:
+            return self._options.data / wanted.name
+        return wanted
 
     def _table(self) -> str:
         return table(self._plan, self._secrets, self._logs)
@@ -208,25 +276,6 @@ def _open() -> asyncio.Event:
     gate = asyncio.Event()
     gate.set()
     return gate
-
-
-@contextlib.contextmanager
-def _signals(stopped: asyncio.Event, running: Supervisor) -> Iterator[None]:
-    """The first signal stops, the second kills."""
-
-    def asked() -> None:
-        if stopped.is_set():
-            running.kill()
-        stopped.set()
-
-    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, asked)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 async def reset(data: Path) -> int:

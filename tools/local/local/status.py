@@ -1,6 +1,7 @@
 """What a person sees: lines as things happen, and on a terminal a block below them that stays current."""
 
 import contextlib
+import os
 import shutil
 import sys
 import time
@@ -125,9 +126,19 @@ class Board:
             self._drawn = 0
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the terminal may be gone; the stack still has to stop
+        try:
             self._out.write(text)
             self._out.flush()
+        except (OSError, ValueError):  # the terminal may be gone; the stack still has to stop
+            mute(self._out)
+
+
+def mute(out: TextIO) -> None:
+    """For a terminal that went away: what is written from now on goes nowhere, also when Python ends."""
+    with contextlib.suppress(OSError, ValueError):  # no file of the system
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, out.fileno())
+        os.close(nowhere)
 
 
 def _news(name: str, kind: Kind, detail: str, before: _State | None, now: float) -> str:

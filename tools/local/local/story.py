@@ -15,11 +15,26 @@ from local.places import Places
 Say = Callable[[str], None]
 
 
+class RefusedByDoor(Exception):
+    """As `story.doors.Refused`."""
+
+    status: int  # of HTTP
+
+
+class RefusedPage(Protocol):
+    """What to tell of a page whose token Facebook refuses, and whether it is the story's page."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def in_story(self) -> bool: ...
+
+
 class Seeding(Protocol):
     """The module `story.seed`. Everything goes through the console's HTTP API and may be repeated."""
 
     BadChannelFile: type[Exception]  # its text is a sentence for the person who wrote the file
-    Refused: type[Exception]  # by the console
+    Refused: type[RefusedByDoor]  # by the console
 
     def read_channel(self, file: Path) -> object:
         """Raises BadChannelFile."""
@@ -30,9 +45,14 @@ class Seeding(Protocol):
     async def import_channel(self, places: Places, login: Credentials, file: Path, *, say: Say) -> None:
         """A Messenger channel from a YAML file (`make run CHANNEL=file.yaml`)."""
 
+    async def refused_page(self, places: Places, login: Credentials, channel: Path | None) -> RefusedPage | None:
+        """None when Facebook takes the page token of the file, or without one that of the box's page."""
+
 
 class Playing(Protocol):
     """The module `story.play`."""
+
+    Refused: type[RefusedByDoor]
 
     async def play(self, places: Places, login: Credentials, *, say: Say, report: Path) -> bool:
         """Plays every step, says each as it goes and writes `report` (JSON). Whether all went as told."""

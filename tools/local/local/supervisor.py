@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from local import process
-from local.errors import StartFailed
+from local import advice, process
+from local.errors import LocalError, StartFailed
 from local.service import WRONG_SETTINGS
 from local.status import Board, Kind
 
@@ -81,28 +81,36 @@ class Supervisor:
         await asyncio.gather(*(event.wait() for event in self._ready.values()))
 
     async def _keep(self, managed: Managed) -> None:
-        """Starts it, waits for its end, starts it again. Only a failure of the first start ends this."""
-        delays, give_up = _delays(), time.monotonic() + UP
+        """Starts it, waits for its end, starts it again. Only a failure of the first start ends this.
+
+        What failed is said when it is news: a disk that stays full is one message, not one every ten seconds.
+        """
+        delays, give_up, said = _delays(), time.monotonic() + UP, ""
         while True:
             began = time.monotonic()
             self._board.set(managed.name, Kind.STARTING)
             try:
                 await managed.start()
             except StartFailed as error:
-                if not self._ready_once(managed) and (_hopeless(managed) or time.monotonic() > give_up):
+                if not self._ready_once(managed) and (_hopeless(managed, error) or time.monotonic() > give_up):
                     raise
                 reason = str(error)
+            except (LocalError, OSError) as error:
+                reason = advice.about(error, managed.log.parent) if isinstance(error, OSError) else str(error)
+                if not self._ready_once(managed):
+                    raise LocalError(reason) from error
             else:
                 self._ready[managed.name].set()
                 self._board.set(managed.name, Kind.READY)
                 reason = await _end_of(managed)
             delays = _delays() if time.monotonic() - began > STEADY else delays
-            await self._announce(managed, reason, next(delays))
+            if reason != said:
+                self._board.say(f"{reason}\n  its whole log: {managed.log}")
+            said = reason
+            await self._again(managed, next(delays))
 
-    async def _announce(self, managed: Managed, reason: str, delay: float) -> None:
-        again = f"starting again in {delay:.1f} s"
-        self._board.say(f"{reason}\n  its whole log: {managed.log}")
-        self._board.set(managed.name, Kind.DOWN, again)
+    async def _again(self, managed: Managed, delay: float) -> None:
+        self._board.set(managed.name, Kind.DOWN, f"starting again in {delay:.1f} s")
         if managed.child is not None:
             await managed.child.stop()
         await asyncio.sleep(delay)
@@ -156,8 +164,8 @@ async def _end_of(managed: Managed) -> str:
     return f"{managed.name} ended {process.how_it_ended(code)}. Its last lines:\n{child.tail(5)}"
 
 
-def _hopeless(managed: Managed) -> bool:
-    return managed.child is not None and managed.child.returncode == WRONG_SETTINGS
+def _hopeless(managed: Managed, failed: StartFailed) -> bool:
+    return failed.final or (managed.child is not None and managed.child.returncode == WRONG_SETTINGS)
 
 
 def _delays() -> Iterator[float]:

@@ -28,11 +28,11 @@ def test_a_jar_with_another_hash_is_refused_and_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(jgo.maven, "MavenContext", Context)
     wanted = replace(jars.listed()[0])
     with pytest.raises(LocalError, match=r"is not the file that jars\.txt names"):
-        jars.fetch([wanted], say=lambda _: None)
+        jars.fetch([wanted])
     assert not wanted.present
 
 
-def test_the_class_path_is_sorted_because_a_class_archive_belongs_to_one_order():
+async def test_the_class_path_is_sorted_because_a_class_archive_belongs_to_one_order(tmp_path):
     listed = [jar.path for jar in jars.listed()]
     assert len(set(listed)) == len(listed) == 45
-    assert jars.class_path() == sorted(listed)
+    assert await jars.class_path(print, print, tmp_path / "log") == sorted(listed)

@@ -82,11 +82,16 @@ async def tell_all(stage: Stage, say: Say) -> list[Step]:
     together = {part: asyncio.ensure_future(perform(stage, part)) for part in PARTS}
     playing = {**together, ALONE: asyncio.ensure_future(last(stage, list(together.values())))}
     played: list[Step] = []
-    for part in sorted(playing, key=lambda part: part.acts[0][0]):
-        for step in await playing[part]:
-            played.append(step)
-            for line in lines(step):
-                say(line)
+    try:
+        for part in sorted(playing, key=lambda part: part.acts[0][0]):
+            for step in await playing[part]:
+                played.append(step)
+                for line in lines(step):
+                    say(line)
+    finally:
+        for act_under_way in playing.values():  # a story that is broken off leaves nobody waiting
+            act_under_way.cancel()
+        await asyncio.gather(*playing.values(), return_exceptions=True)
     return played
 
 

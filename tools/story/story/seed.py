@@ -1,16 +1,21 @@
 """The example bot: its flow published, its page connected, its settings. May be repeated."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Protocol
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import SecretStr
 
+from story import page_token
+from story.channel_file import BadChannelFile, ChannelFile, read_channel
 from story.doors import Console, Facebook, Refused
 
-BOT = "salon"
+__all__ = ["BadChannelFile", "Refused", "import_channel", "read_channel", "refused_page", "seed"]
+
+BOT = "salon"  # also that of a channel file that names none
 NAME = "Salon Mira"
 FLOW = "salon"
 BACK = "You are talking to our assistant again."
@@ -26,6 +31,8 @@ class Places(Protocol):
     def console(self) -> str: ...
     @property
     def ingress(self) -> str: ...
+    @property
+    def graph(self) -> str: ...
     @property
     def facebook(self) -> str | None: ...
     @property
@@ -43,25 +50,6 @@ class Login(Protocol):
     def verify_token(self) -> str: ...
     @property
     def page_token(self) -> str: ...
-
-
-class BadChannelFile(Exception):
-    """The channel file cannot be used; the text names the field and what it should be."""
-
-
-class ChannelFile(BaseModel):
-    """A Messenger channel as a person writes it down. Secrets go to the console only, encrypted at rest."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    bot: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = BOT
-    page_id: Annotated[str, Field(pattern=r"^\d{1,32}$")]
-    page_name: str = ""
-    app_id: Annotated[str, Field(pattern=r"^\d{1,32}$")]
-    app_secret: SecretStr
-    verify_token: SecretStr
-    page_token: SecretStr
-    messenger_inbox_notification: bool = False
 
 
 async def seed(places: Places, login: Login, *, say: Say) -> None:
@@ -174,17 +162,25 @@ async def import_channel(places: Places, login: Login, file: Path, *, say: Say) 
     )
 
 
-def read_channel(file: Path) -> ChannelFile:
-    """Raises BadChannelFile, which names the field and never shows a secret."""
-    try:
-        return ChannelFile.model_validate(yaml.safe_load(file.read_text("utf-8")))
-    except OSError as error:
-        raise BadChannelFile(f"{file} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where is not None else ""
-        raise BadChannelFile(f"{file}{line} is not YAML.") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise BadChannelFile(f"{file}: {field}: {first['msg']}.") from None
+@dataclass(frozen=True, slots=True)
+class RefusedPage:
+    """`text`: what Facebook says, and where to mend it. `in_story`: the page is the one that the story plays on."""
+
+    text: str
+    in_story: bool
+
+
+async def refused_page(places: Places, login: Login, channel: Path | None) -> RefusedPage | None:
+    """None when Facebook takes the page token that was connected last.
+
+    With a file that is the file's page, else that of Facebook in a box, which is asked like Facebook. Raises
+    BadChannelFile.
+    """
+    if channel is not None:
+        found, mend = read_channel(channel), f"put a token of this page into {channel}, field page_token"
+    elif places.facebook is not None:
+        found, mend = channel_of_box(login), "unset CONVOBOSS_FACEBOOK_PAGE_TOKEN"
+    else:
+        return None
+    text = await page_token.complaint(places.graph, found, mend)
+    return RefusedPage(text, found.page_id == PAGE and places.facebook is not None) if text else None

@@ -44,7 +44,7 @@ def test_a_channel_file_is_read_and_its_secrets_are_not_shown(tmp_path):
         (GOOD.replace("page_token: most-secret\n", ""), "page_token"),
         (GOOD.replace('"1029384756"', "my page"), "page_id"),
         (GOOD + "colour: red\n", "colour"),
-        ("- a list", "the file"),
+        ("- a list", "field: value"),
         ("a: [", "line"),
     ],
 )
