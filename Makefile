@@ -25,9 +25,9 @@ help:
 
 ##@ See it
 run: setup ## everything on this machine, until Ctrl-C (CHANNEL=file.yaml connects a Facebook page)
-	@$(BIN)/python -m local run $(if $(CHANNEL),--channel "$(CHANNEL)")
+	@exec $(BIN)/python -m local run --parent $$PPID $(if $(CHANNEL),--channel "$(CHANNEL)")
 demo: setup ## plays the story once, prints its timeline, fails when a step is not as told
-	@$(BIN)/python -m local demo
+	@exec $(BIN)/python -m local demo --parent $$PPID
 reset: setup ## wipes the data of make run
 	@$(BIN)/python -m local reset
 topics: setup ## creates the topics on the Kafka that CONVOBOSS_KAFKA_BOOTSTRAP names
@@ -56,8 +56,11 @@ docs: setup ## writes the generated pages anew: docs/*.md, openapi.json
 
 ##@ Keep it up
 setup: ## the Python environment in .venv; the other targets do this by themselves
-	@if [ -z "$(PYTHON)" ]; then echo "Convoboss needs Python 3.11 or newer. Install it, or name one: make PYTHON=/path/to/python3.12 run"; exit 1; fi
-	@$(PYTHON) tools/local/bootstrap.py
+	@if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "Convoboss needs Python 3.11 or newer; $(if $(PYTHON),$(PYTHON) is older or does not run,none is on the PATH)." >&2; \
+		echo "Install it (apt install python3.11 python3.11-venv, or brew install python)," >&2; \
+		echo "or name one that is there: make PYTHON=/path/to/python3.12 run" >&2; exit 1; fi
+	@exec $(PYTHON) tools/local/bootstrap.py
 lock: setup ## resolves all dependencies anew: requirements/*.txt and Kafka's jars
 	@for name in uv base dev; do $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt || exit 1; done
