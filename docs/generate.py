@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from docsgen import metrics_page, settings_page, topics_page
+from docsgen import logs_page, metrics_page, settings_page, topics_page
 
 FOLDER: Final = Path(__file__).resolve().parent
 PAGES: Final = {
     "topics.md": topics_page.page,
     "settings.md": settings_page.page,
     "metrics.md": metrics_page.page,
+    "logs.md": logs_page.page,
 }
 HEADER: Final = "<!-- Written by `python docs/generate.py` from the code: change the code, not this page. -->\n\n"
 

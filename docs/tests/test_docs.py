@@ -1,6 +1,7 @@
 """Pages and code agree: what is generated is current, what is written by hand names things that exist."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from docsgen import settings_page
+from docsgen import logs_page, settings_page
 from generate import difference, pages
 from runtime.metrics import CATALOGUE
 from schemas.envelope import event_types
@@ -89,6 +90,64 @@ def test_secrets_are_marked() -> None:
     for line in page.splitlines():
         if re.match(r"\| `CONVOBOSS_\w*(SECRET|PASSWORD|TOKEN|DATABASE_URL|SMTP_URL)", line):
             assert "*Secret.*" in line, line
+
+
+LOGS_ALL = """
+import logging
+from runtime import logs, tracing
+logs.configure(level="info", log_format="json", service="takeover")
+log = logs.get_logger("takeover.handlers")
+tracing.configure(endpoint="", service="takeover")
+with tracing.span("test", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
+    try:
+        raise ValueError
+    except ValueError:
+        log.exception("failed")
+"""
+
+
+def test_the_common_log_fields_are_those_of_a_real_line() -> None:
+    done = subprocess.run([sys.executable, "-c", LOGS_ALL], capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(done.stderr).keys() == logs_page.COMMON.keys()
+
+
+def test_logs_has_every_text_that_is_logged_and_explains_every_field() -> None:
+    page = text(DOCS / "logs.md")
+    for path in [*ROOT.glob("libs/runtime/runtime/*.py"), *ROOT.glob("services/*/*/*.py")]:
+        for called in re.findall(r"\blog\.(?:info|warning|error|exception|critical)\(\s*\"([^\"]+)\"", text(path)):
+            assert f"| {called} |" in page, f"{path}: {called}"
+    for name in logs_page.COMMON.keys() | logs_page.FIELDS.keys():
+        assert f"| `{name}` |" in page, f"{name} is explained, but nothing logs it"
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        ('log.info(f"stopped {name}")', "one constant text"),
+        ('log.info("stopped", **fields)', "cannot be told"),
+        ('log.log(20, "stopped")', "by a level's name"),
+    ],
+)
+def test_a_line_that_cannot_be_read_from_the_code_is_refused(call: str, complaint: str, tmp_path: Path) -> None:
+    package = tmp_path / "example"
+    package.mkdir()
+    (package / "module.py").write_text(f"{call}\n", encoding="utf-8")
+    with pytest.raises(logs_page.Unreadable, match=complaint):
+        logs_page.lines(package)
+
+
+def test_a_line_is_read_with_its_levels_and_fields(tmp_path: Path) -> None:
+    package = tmp_path / "example"
+    package.mkdir()
+    (package / "module.py").write_text(
+        'say = log.info if fine else log.error\nsay("done", at=1)\nlog.exception("failed", **self._labels())\n'
+        'def labels(): return {"group": 1, "topic": 2}\n',
+        encoding="utf-8",
+    )
+    assert logs_page.lines(package) == [
+        logs_page.Line("done", ("info", "error"), ("at",), "example.module"),
+        logs_page.Line("failed", ("error",), ("group", "topic", "exception"), "example.module"),
+    ]
 
 
 # --- pages by hand
