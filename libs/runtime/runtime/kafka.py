@@ -2,18 +2,20 @@
 
 import asyncio
 import random
-import ssl
 import time
-from collections import deque
-from collections.abc import Sequence
-from typing import Final, Self, TypedDict
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import Final, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.structs import TopicPartition
 
 from runtime import backoff, metrics
+from runtime.broker import connection, why_unreached
 from runtime.errors import Overloaded, PublishFailed, WrongPartitions
 from runtime.health import Component, Health
+from runtime.lanes import Call, Lane
 from runtime.logs import get_logger
 from runtime.packing import Packed, pack
 from runtime.partitions import partition_of, partition_of_bytes, partitions_of
@@ -22,7 +24,6 @@ from runtime.settings import ServiceSettings
 
 __all__ = ["Publisher", "connection", "partition_of"]
 
-REQUEST_TIMEOUT: Final = 10_000  # ms, of one request; the delivery time-out covers several
 START_TIMEOUT: Final = 15.0  # seconds for one attempt to reach the brokers
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
@@ -31,36 +32,13 @@ BATCH_BYTES: Final = 512 * 1024  # of one partition in one request; the broker t
 MAX_WAITING: Final = 50_000  # records that wait for the broker, all partitions together
 # A batch that is under way for so many delivery time-outs belongs to a client that no longer works: it gets a new one.
 STALLED: Final = 3.0
+# Seconds that records wait for the answer to a request before they are handed over behind it. Long for a broker that is
+# well; one that elects a leader for one partition does not hold up the others.
+HELD: Final = 0.1
+# Seconds for which a failure makes the process not ready: one without traffic would never find out that all is well again.
+TROUBLE: Final = 10.0
 
 log = get_logger(__name__)
-
-
-class Connection(TypedDict):
-    """Arguments that aiokafka's producer, consumer and admin client share."""
-
-    bootstrap_servers: list[str]
-    client_id: str
-    request_timeout_ms: int
-    security_protocol: str
-    ssl_context: ssl.SSLContext | None
-    sasl_mechanism: str
-    sasl_plain_username: str | None
-    sasl_plain_password: str | None
-
-
-def connection(settings: ServiceSettings, client: str) -> Connection:
-    """How to reach the brokers; `client` is the name they see."""
-    tls = settings.kafka_security.endswith("SSL")
-    return Connection(
-        bootstrap_servers=[server.strip() for server in settings.kafka_bootstrap.split(",") if server.strip()],
-        client_id=client,
-        request_timeout_ms=REQUEST_TIMEOUT,
-        security_protocol=settings.kafka_security,
-        ssl_context=ssl.create_default_context(cafile=settings.kafka_ca_file or None) if tls else None,
-        sasl_mechanism=settings.kafka_sasl_mechanism,
-        sasl_plain_username=settings.kafka_username or None,
-        sasl_plain_password=settings.kafka_password.get_secret_value() or None,
-    )
 
 
 class _Clients:
@@ -74,21 +52,22 @@ class _Clients:
         self._producer: AIOKafkaProducer | None = None
 
     async def get(self) -> AIOKafkaProducer:
-        """Waits, with back-off, until a broker answers; says once in the log that none does."""
+        """Waits, with back-off, until a broker answers; says in the log that none does, and why, once for each reason."""
         if self._producer is not None:
             return self._producer
         async with self._lock:
-            said = False
+            said = ""
             for delay in backoff.delays(RETRY_FIRST, RETRY_CAP, random):
                 if self._producer is not None:
                     break
                 try:
                     self._producer = await self._start()
                 except (KafkaError, OSError, TimeoutError) as error:
-                    self._component.failing(f"no broker: {error}")
-                    if not said:
-                        said = True
-                        log.warning("waiting for the broker", bootstrap=self._settings.kafka_bootstrap)
+                    reason = await why_unreached(self._settings, error)
+                    self._component.failing(f"no broker: {reason}")
+                    if reason != said:
+                        said = reason
+                        log.warning("waiting for the broker", error=reason)
                     await asyncio.sleep(delay)
                 else:
                     self._component.ok()
@@ -141,99 +120,11 @@ async def _discard(producer: AIOKafkaProducer) -> None:
         log.warning("a Kafka client did not end", error=str(error))
 
 
-class _Waiting:
-    """Records of one call for one partition. `done` is set when the broker has them all, or has failed."""
-
-    __slots__ = ("done", "records", "taken")
-
-    def __init__(self, records: list[Packed], done: "asyncio.Future[None]") -> None:
-        self.records = records
-        self.done = done
-        self.taken = 0
-
-
-class _Lane:
-    """One partition: what waits for it goes out in order, one batch at a time, all that came meanwhile in the next."""
-
-    def __init__(self, publisher: "Publisher", topic: str, partition: int) -> None:
-        self._publisher = publisher
-        self._topic = topic
-        self._partition = partition
-        self._waiting: deque[_Waiting] = deque()
-        self._task: asyncio.Task[None] | None = None
-
-    def submit(self, records: list[Packed]) -> "asyncio.Future[None]":
-        waiting = _Waiting(records, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._drain())
-        return waiting.done
-
-    def withdraw(self, done: "asyncio.Future[None]") -> None:
-        """Takes back what is not yet under way."""
-        for waiting in [each for each in self._waiting if each.done is done]:
-            self._waiting.remove(waiting)
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        return self._task
-
-    def give_up(self) -> None:
-        """The process stops: tells whoever waits that it did not work out."""
-        self._fail([], ProducerClosed())
-
-    async def _drain(self) -> None:
-        while self._waiting:
-            batch: list[_Waiting] = []
-            try:
-                await self._send(batch)
-            except Exception as error:  # noqa: BLE001 - whoever waits is told
-                self._fail(batch, error)
-            else:
-                for waiting in batch:
-                    if waiting.taken == len(waiting.records) and not waiting.done.done():
-                        waiting.done.set_result(None)
-
-    async def _send(self, batch: list[_Waiting]) -> None:
-        producer = await self._publisher.producer(self._topic)
-        builder = producer.create_batch()
-        self._fill(builder, batch)
-        if not batch:
-            return
-        stalled = STALLED * self._publisher.delivery_timeout
-        try:
-            async with asyncio.timeout(stalled):
-                await (await producer.send_batch(builder, self._topic, partition=self._partition))
-        except (KafkaError, TimeoutError) as error:
-            # After a failure that is not repeated the sequence of an idempotent producer has a gap that never closes.
-            if not getattr(error, "retriable", False) or isinstance(error, TimeoutError):
-                await self._publisher.renew(producer)
-            raise
-
-    def _fill(self, builder: object, batch: list[_Waiting]) -> None:
-        source = self._publisher.source
-        append = builder.append  # type: ignore[attr-defined] # aiokafka has no types
-        while self._waiting:
-            waiting = self._waiting[0]
-            batch.append(waiting)
-            for each in waiting.records[waiting.taken :]:
-                if append(key=each.key, value=each.value, headers=[*each.headers, source], timestamp=None) is None:
-                    return  # full: the rest of this call goes into the next batch
-                waiting.taken += 1
-            self._waiting.popleft()
-
-    def _fail(self, batch: list[_Waiting], error: Exception) -> None:
-        if not batch:  # the broker could not even be asked: nobody in the queue has better luck
-            batch.extend(self._waiting)
-        for waiting in batch:
-            if not waiting.done.done():
-                waiting.done.set_exception(error)
-            if self._waiting and self._waiting[0] is waiting:
-                self._waiting.popleft()
-
-
 class Publisher:
     """Publishes events through one idempotent producer: acks=all, no lingering, the partition chosen by us.
+
+    A broker has one request of ours at a time. What comes while none is under way goes out in the same turn of the loop;
+    what comes meanwhile is gathered, and goes out together as soon as the answer is there.
 
     Records of one key are in the log in the order of the calls, as long as a call is awaited before the next. A call
     that failed may have been written all the same; readers drop the second copy by its event's id.
@@ -241,12 +132,19 @@ class Publisher:
 
     def __init__(self, settings: ServiceSettings, source: str, health: Health) -> None:
         self.delivery_timeout = settings.kafka_delivery_timeout
-        self.source = ("ce_source", source.encode())
+        self._source = ("ce_source", source.encode())
         self._common = settings.partitions
         self._component = health.component("publisher")
+        self._component.watch(self._in_trouble)
+        self._trouble: tuple[str, float] | None = None
         self._clients = _Clients(settings, source, self._component)
-        self._lanes: dict[tuple[str, int], _Lane] = {}
-        self._checked: set[str] = set()
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._ready: dict[Lane, None] = {}  # something waits, nothing is under way; in order
+        self._open: dict[str, AIOKafkaProducer] = {}  # topic -> the client that knows it as it should be
+        self._opening: set[str] = set()
+        self._asked: dict[int | None, asyncio.TimerHandle] = {}  # brokers with a request under way
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._woken = False
         self._load = 0
 
     @classmethod
@@ -264,82 +162,185 @@ class Publisher:
         """
         await self.publish_packed(pack(outgoing))
 
-    async def publish_packed(self, packed: Sequence[Packed]) -> None:
-        """As `publish`, for records that are packed already."""
+    async def publish_packed(self, packed: Sequence[Packed], *, within: float | None = None) -> None:
+        """As `publish`, for records that are packed already. `within`: seconds, instead of the delivery time-out."""
         if not packed:
             return
-        if self._load + len(packed) > MAX_WAITING and self._load > 0:
+        count = len(packed)
+        if self._load + count > MAX_WAITING and self._load > 0:
             metrics.PUBLISH_FAILED.labels("overloaded").inc()
             raise Overloaded("too many records wait for the broker", frozenset(each.topic for each in packed))
         began = time.monotonic()
-        self._load += len(packed)
+        self._load += count
         try:
-            await self._submit(packed)
+            await self._submit(packed, self.delivery_timeout if within is None else within)
         finally:
-            self._load -= len(packed)
+            self._load -= count
         metrics.PUBLISH_SECONDS.observe(time.monotonic() - began)
-        self._component.ok()
+        self._trouble = None
 
     async def stop(self) -> None:
         """Waits at most some seconds for what is under way."""
-        under_way = [lane.task for lane in self._lanes.values() if lane.task is not None and not lane.task.done()]
-        if under_way:
-            _, late = await asyncio.wait(under_way, timeout=STOP_TIMEOUT)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        if under_way := {done for lane in self._lanes.values() for done in lane.calls()}:
+            await asyncio.wait(under_way, timeout=STOP_TIMEOUT)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            lane.give_up()
-        await self._clients.stop()
+            lane.refuse(ProducerClosed())
+        await self._clients.stop()  # waits for what is under way, or fails it
+        for lane in self._lanes.values():
+            lane.finish(ProducerClosed())
+        for timer in self._asked.values():
+            timer.cancel()
 
     async def producer(self, topic: str) -> AIOKafkaProducer:
         """The present client, once it is known that `topic` has as many partitions as it should."""
         producer = await self._clients.get()
-        if topic not in self._checked:
+        if self._open.get(topic) is not producer:
             found = len(await producer.partitions_for(topic))
             expected = partitions_of(topic, self._common)
             if found != expected:
                 raise WrongPartitions(topic, found, expected)
-            self._checked.add(topic)
+            self._open[topic] = producer
         return producer
 
-    async def renew(self, producer: AIOKafkaProducer) -> None:
-        await self._clients.discard(producer)
+    async def _submit(self, packed: Sequence[Packed], within: float) -> None:
+        call = Call()
+        for place, records in self._by_place(packed).items():
+            lane = self._lane(place)
+            call.submit(lane, records)
+            self._stir(lane)
+        timer = asyncio.get_running_loop().call_later(within, call.expire)
+        try:
+            await call.done
+        except asyncio.CancelledError:
+            self._abandon(call)
+            raise
+        finally:
+            timer.cancel()
+        if call.late:
+            self._abandon(call)
+        if call.late or call.error is not None:
+            self._refuse(call.error, within, frozenset(each.topic for each in packed))
 
-    async def _submit(self, packed: Sequence[Packed]) -> None:
+    def _by_place(self, packed: Sequence[Packed]) -> dict[tuple[str, int], list[Packed]]:
         groups: dict[tuple[str, int], list[Packed]] = {}
         for each in packed:
             place = (each.topic, partition_of_bytes(each.key, partitions_of(each.topic, self._common)))
             groups.setdefault(place, []).append(each)
-        waiting = {self._lane(place).submit(records): place for place, records in groups.items()}
-        try:
-            done, late = await asyncio.wait(waiting, timeout=self.delivery_timeout)
-        except asyncio.CancelledError:
-            for future, place in waiting.items():
-                self._abandon(place, future)
-            raise
-        for future in late:
-            self._abandon(waiting[future], future)
-        errors = [error for error in (future.exception() for future in done) if error is not None]
-        if errors or late:
-            self._refuse(errors, frozenset(topic for topic, _ in groups))
-        for (topic, _), records in groups.items():
-            metrics.PUBLISHED.labels(topic).inc(len(records))
+        return groups
 
-    def _lane(self, place: tuple[str, int]) -> _Lane:
+    def _lane(self, place: tuple[str, int]) -> Lane:
         if place not in self._lanes:
-            self._lanes[place] = _Lane(self, *place)
+            self._lanes[place] = Lane(*place)
         return self._lanes[place]
 
-    def _abandon(self, place: tuple[str, int], future: "asyncio.Future[None]") -> None:
-        self._lanes[place].withdraw(future)
-        future.cancel()
+    def _stir(self, lane: Lane) -> None:
+        """Something may wait in this lane: it goes out as soon as it can."""
+        if lane.since is None and lane.waiting:
+            self._ready[lane] = None
+            if lane.leader not in self._asked:
+                self._wake()
 
-    def _refuse(self, errors: Sequence[BaseException], topics: frozenset[str]) -> None:
-        for error in errors:
-            if isinstance(error, WrongPartitions):
-                raise error
-        reason = str(errors[0]) or type(errors[0]).__name__ if errors else f"no answer in {self.delivery_timeout:g} s"
-        self._component.failing(reason)
-        metrics.PUBLISH_FAILED.labels(type(errors[0]).__name__ if errors else "timeout").inc()
-        raise PublishFailed(reason, topics) from (errors[0] if errors else None)
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            self._begin(self._flush())
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _flush(self) -> None:
+        """Hands over all that waits for a broker that has no request of ours: one batch for each partition."""
+        self._woken = False
+        for lane, producer in self._going():
+            try:
+                builder = producer.create_batch()
+                lane.fill(builder, self._source)
+                answer = await producer.send_batch(builder, lane.topic, partition=lane.partition)
+            except Exception as error:  # noqa: BLE001 - whoever waits is told
+                self._through(lane, producer, error)
+            else:
+                answer.add_done_callback(partial(self._answered, lane, producer))
+
+    def _going(self) -> list[tuple[Lane, AIOKafkaProducer]]:
+        loop = asyncio.get_running_loop()
+        going = []
+        for lane in list(self._ready):
+            producer = self._open.get(lane.topic)
+            if not lane.waiting:  # all was withdrawn
+                del self._ready[lane]
+            elif producer is None:
+                self._ask_for(lane.topic)
+            else:
+                lane.leader = producer.client.cluster.leader_for_partition(TopicPartition(lane.topic, lane.partition))
+                if lane.leader not in self._asked:
+                    del self._ready[lane]
+                    lane.since = loop.time()
+                    going.append((lane, producer))
+        for leader in {lane.leader for lane, _ in going}:
+            self._asked[leader] = loop.call_later(HELD, self._free, leader)
+        return going
+
+    def _ask_for(self, topic: str) -> None:
+        if topic not in self._opening:
+            self._opening.add(topic)
+            self._begin(self._open_topic(topic))
+
+    async def _open_topic(self, topic: str) -> None:
+        try:
+            await self.producer(topic)
+        except Exception as error:  # noqa: BLE001 - the broker could not even be asked: whoever waits is told
+            for lane in [lane for lane in self._ready if lane.topic == topic]:
+                lane.refuse(error)
+        finally:
+            self._opening.discard(topic)
+        self._wake()
+
+    def _answered(self, lane: Lane, producer: AIOKafkaProducer, answer: "asyncio.Future[object]") -> None:
+        self._through(lane, producer, answer.exception())
+
+    def _through(self, lane: Lane, producer: AIOKafkaProducer, error: BaseException | None) -> None:
+        lane.finish(error if error is None or isinstance(error, Exception) else ProducerClosed())
+        # After a failure that is not repeated the sequence of an idempotent producer has a gap that never closes.
+        if error is not None and not getattr(error, "retriable", False):
+            self._renew(producer)
+        self._stir(lane)
+        self._free(lane.leader)
+
+    def _free(self, leader: int | None) -> None:
+        """The broker answered, or is not waited for any longer."""
+        timer = self._asked.pop(leader, None)
+        if timer is not None:
+            timer.cancel()
+        if self._ready:
+            self._wake()
+
+    def _abandon(self, call: Call) -> None:
+        """Nobody waits for it any more: what is not yet under way is not sent, and a client that stands still is replaced."""
+        now = asyncio.get_running_loop().time()
+        for lane in call.withdraw():
+            if lane.since is not None and now - lane.since > STALLED * self.delivery_timeout:
+                self._renew(self._open.get(lane.topic))
+
+    def _renew(self, producer: AIOKafkaProducer | None) -> None:
+        if producer is not None:
+            self._open = {topic: client for topic, client in self._open.items() if client is not producer}
+            self._begin(self._clients.discard(producer))
+
+    def _refuse(self, error: Exception | None, within: float, topics: frozenset[str]) -> None:
+        if isinstance(error, WrongPartitions):
+            raise error
+        reason = f"no answer in {within:g} s" if error is None else str(error) or type(error).__name__
+        self._trouble = (reason, time.monotonic())
+        metrics.PUBLISH_FAILED.labels("timeout" if error is None else type(error).__name__).inc()
+        raise PublishFailed(reason, topics) from error
+
+    def _in_trouble(self) -> str | None:
+        """What failed last, for some time, unless something was published since."""
+        if self._trouble is None or time.monotonic() - self._trouble[1] > TROUBLE:
+            return None
+        return self._trouble[0]

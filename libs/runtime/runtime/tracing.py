@@ -60,7 +60,8 @@ def trace_id() -> str | None:
 
 def new() -> str:
     """A root that nobody samples."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    ids = secrets.token_hex(24)
+    return f"00-{ids[:32]}-{ids[32:]}-00"
 
 
 @contextmanager

@@ -43,7 +43,7 @@ log = get_logger(__name__)
 class Publishes(Protocol):
     """What of the publisher is needed."""
 
-    async def publish_packed(self, packed: list[Packed], /) -> None: ...
+    async def publish_packed(self, packed: list[Packed], /, *, within: float) -> None: ...
 
 
 class Webhook:
@@ -88,39 +88,31 @@ class Webhook:
         began = time.monotonic()
         try:
             with self._load.request() as share:
-                count = await self._in_time(request, share)
+                body = await self._body(request, share)
+                # one deadline for all of it: what the body used up is not left for the broker
+                count = await self._take(request, body, within=self._budget - (time.monotonic() - began))
         except Refused as refusal:
             return self._refuse(refusal)
         metrics.SECONDS.observe(time.monotonic() - began)
         return web.Response(body=b'{"received":%d}' % count, content_type="application/json")
-
-    async def _in_time(self, request: web.Request, share: Share) -> int:
-        """One deadline for all of it: what the body used up is not left for the broker."""
-        body: bytes | None = None
-        try:
-            async with asyncio.timeout(self._budget):
-                body = await self._body(request, share)
-                return await self._take(request, body)
-        except TimeoutError:
-            raise (TooSlow if body is None else NotStored) from None
 
     async def _body(self, request: web.Request, share: Share) -> bytes:
         if self._publisher is None:
             raise NotReady
         if (request.content_length or 0) > MAX_BODY:
             raise TooLarge
-        chunks = []
+        content = request.content
         try:
-            async for chunk in request.content.iter_any():
-                share.grow(len(chunk))
-                if share.bytes > MAX_BODY:
-                    raise TooLarge
-                chunks.append(chunk)
+            if content.is_eof():  # it came with the head, as most do: there is nothing to wait for
+                return _grown(share, content.read_nowait())
+            async with asyncio.timeout(self._budget):
+                return b"".join([_grown(share, chunk) async for chunk in content.iter_any()])
+        except TimeoutError:
+            raise TooSlow from None
         except web.RequestPayloadError:
             raise BrokenBody from None
-        return b"".join(chunks)
 
-    async def _take(self, request: web.Request, body: bytes) -> int:
+    async def _take(self, request: web.Request, body: bytes, within: float) -> int:
         known = self._channels.known
         if not is_signed(body, request.headers.get(HEADER), known.app_secrets):
             raise BadSignature
@@ -134,15 +126,15 @@ class Webhook:
         with tracing.span("webhook", request.headers.get("traceparent"), root=True) as traceparent:
             found = parse(document, received=self._now())
             router = Router(body, known.pages, traceparent)
-            await self._store(router.records(found))
+            await self._store(router.records(found), within)
         _count(found, router)
         return len(found)
 
-    async def _store(self, packed: list[Packed]) -> None:
+    async def _store(self, packed: list[Packed], within: float) -> None:
         if self._publisher is None:
             raise NotReady
         try:
-            await self._publisher.publish_packed(packed)
+            await self._publisher.publish_packed(packed, within=within)
         except Overloaded:
             raise Busy from None
         except (Later, WrongPartitions) as error:
@@ -159,6 +151,14 @@ class Webhook:
             status=refusal.status,
             headers={"Retry-After": str(RETRY_AFTER)} if refusal.status == NotStored.status else None,
         )
+
+
+def _grown(share: Share, chunk: bytes) -> bytes:
+    """The chunk, counted. Raise TooLarge, Busy."""
+    share.grow(len(chunk))
+    if share.bytes > MAX_BODY:
+        raise TooLarge
+    return chunk
 
 
 def _count(found: list[Parsed | webhook.Broken], router: Router) -> None:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Container, Sequence
 from typing import Final, Literal
 
@@ -33,7 +32,7 @@ class Router:
         self._body = body
         self._pages = pages
         self._traceparent = traceparent
-        self.letters: Counter[Reason] = Counter()
+        self.letters: dict[Reason, int] = {}
 
     def records(self, found: Sequence[Parsed | Broken]) -> list[Packed]:
         """One record for each part, in the same order. An event that cannot be a record becomes a dead letter."""
@@ -53,7 +52,7 @@ class Router:
         return packed
 
     def _letter(self, part: Parsed | Broken, reason: Reason, error: str) -> Packed:
-        self.letters[reason] += 1
+        self.letters[reason] = self.letters.get(reason, 0) + 1
         original = self._original(part.path if isinstance(part, Broken) else part.element.path)
         if len(original) > MAX_ORIGINAL:
             error = f"{error}; the first {MAX_ORIGINAL} of {len(original)} bytes".lstrip("; ")
