@@ -30,7 +30,9 @@ DOWNLOAD_MB = 180  # measured with an empty cache: 111 wheels
 ENVIRONMENT_MB = 450
 MENTION = 10.0  # seconds between two mentions of a wait
 PIP = ("-q", "--disable-pip-version-check", "--no-input", "--require-hashes")
+WHEELS = "/usr/share/python-wheels"  # where Debian keeps them
 ROUTES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+FULL = r"No space left on device|Disk quota exceeded"  # in the words of pip and uv
 PR_SET_PDEATHSIG = 1
 
 _running: subprocess.Popen[bytes] | None = None  # what is at work; a signal ends it
@@ -112,11 +114,13 @@ def ensure(root: Path, *, force: bool = False) -> bool:
 
 def _make(root: Path, folder: Path, *, force: bool) -> None:
     """Without the stamp nobody takes it for finished: it goes first, and what was left half done goes altogether."""
+    import venv  # checked before: some systems package it apart
+
     python, stamp = folder / "bin" / "python", folder / STAMP
     if force or not _is_whole(stamp) or not _works(python):
         shutil.rmtree(folder, ignore_errors=True)
         print(f"Making the Python environment in {FOLDER_NAME} ...", flush=True)
-        _run([sys.executable, "-m", "venv", str(folder)], "The environment could not be made.")
+        venv.EnvBuilder(symlinks=True).create(folder)
     stamp.unlink(missing_ok=True)
     requirements = root / "requirements"
     _install_uv(python, requirements / "uv.txt")
@@ -133,14 +137,26 @@ def _make(root: Path, folder: Path, *, force: bool) -> None:
 def _install_uv(python: Path, requirements: Path) -> None:
     """Its wheel is kept in the cache: a second environment needs no network."""
     wheels = _cache() / "wheels"
-    pip = [str(python), "-m", "pip"]
+    pip, env = [str(python), "-m", "pip"], dict(os.environ, PYTHONPATH=str(_pip_wheel()))
     install = [*pip, "install", *PIP, "--no-index", "--find-links", str(wheels), "-r", str(requirements)]
-    if wheels.is_dir() and _tried(install):
+    if wheels.is_dir() and _tried(install, env):
         return
     print("Downloading uv, which installs the rest ...", flush=True)
     fetch = [*pip, "download", *PIP, *_patience(), "--no-deps", "--dest", str(wheels), "-r", str(requirements)]
-    _run(fetch, "uv, the installer, could not be downloaded.")
-    _run(install, "uv, the installer, could not be installed.")
+    _run(fetch, "uv, the installer, could not be downloaded.", env)
+    _run(install, "uv, the installer, could not be installed.", env)
+
+
+def _pip_wheel() -> Path:
+    """The pip that this Python brings along. It runs from its wheel: installing it would take longer than its work."""
+    import ensurepip
+    from sysconfig import get_config_var
+
+    folders = [Path(ensurepip.__file__).parent / "_bundled", Path(get_config_var("WHEEL_PKG_DIR") or WHEELS)]
+    for folder in folders:
+        if found := sorted(folder.glob("pip-*.whl")):
+            return found[-1]
+    raise Refused(f"This Python brings no pip along: there is none in {' or '.join(map(str, folders))}.")
 
 
 def _patience() -> list[str]:
@@ -149,7 +165,11 @@ def _patience() -> list[str]:
 
 
 def _tried(command: Sequence[str], env: Mapping[str, str] | None = None) -> bool:
-    return _ran(command, env)[0] == 0
+    """Whether it succeeded. Raises Refused when the next way would fail as well: the disk is full."""
+    code, words = _ran(command, env)
+    if code and re.search(FULL, words):
+        raise Refused(_advice(words))
+    return code == 0
 
 
 def _run(command: Sequence[str], complaint: str, env: Mapping[str, str] | None = None) -> None:
@@ -201,7 +221,7 @@ def _die_with_parent() -> None:
 
 def _advice(words: str) -> str:
     """What to do, as far as the words of pip or uv tell."""
-    if re.search(r"No space left on device|Disk quota exceeded", words):
+    if re.search(FULL, words):
         return f"There is no space left on the disk. The environment takes {ENVIRONMENT_MB} MB. Free some, then run the command again."
     if re.search(r"Read-only file system|Permission denied", words):
         return "A folder cannot be written. Make it writable (or clone to another place), then run the command again."
@@ -273,7 +293,7 @@ def _works(python: Path) -> bool:
     """An environment of another Python (upgraded, removed) has to be made anew."""
     try:
         found = subprocess.run(  # noqa: S603 - the command line is ours
-            [str(python), "-c", "import sys, pip; print(sys.version, sys.base_prefix)"],
+            [str(python), "-c", "import sys; print(sys.version, sys.base_prefix)"],
             capture_output=True,
             text=True,
             check=True,

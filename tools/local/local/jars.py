@@ -5,6 +5,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -123,8 +124,9 @@ def _why(error: Exception) -> str:
         return advice.about(error, paths.cache())
     host = urlsplit(getattr(getattr(error, "request", None), "url", "") or "").hostname or "the repository"
     through = next((f" (through the proxy that {name} names)" for name in PROXIES if os.environ.get(name)), "")
+    system = re.search(r"\[Errno -?\d+\] ([^'\")]+)", str(error))  # requests wraps what the system said
     return (
-        f"{host} does not answer{through}: {type(error).__name__}.\n"
+        f"{host} does not answer{through}: {system[1] if system else type(error).__name__}.\n"
         "Is there a network? It is needed once; then run the command again, and what has come is kept."
     )
 

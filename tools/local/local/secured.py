@@ -1,7 +1,11 @@
 """The same servers as a production system has them: TLS, and a login for everybody. For tests; made anew each time."""
 
 import asyncio
+import os
 import shutil
+import signal
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,8 +14,9 @@ from local.archive import JVM_FLAGS, ClassArchive
 from local.certificates import Authority
 from local.databases import DATABASE, USER
 from local.errors import StartFailed
-from local.kafka import CLUSTER_ID, START, Kafka
-from local.postgres import NOBODY, Postgres
+from local.kafka import CLUSTER_ID, POLL, START, Kafka
+from local.postgres import START as POSTGRES_START
+from local.postgres import Postgres
 
 MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256")
 LISTENERS = ("SASL_SSL", "SASL_PLAINTEXT", "SSL")
@@ -24,17 +29,8 @@ sasl.enabled.mechanisms={mechanisms}
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
 """
-HBA = f"""\
-# the way in for whoever sets a test up, without a password: databases and roles
-hostnossl all {USER} 127.0.0.1/32 trust
-hostssl all all 127.0.0.1/32 scram-sha-256
-"""
-POSTGRES_SETTINGS = """
-ssl = on
-ssl_cert_file = 'server.crt'
-ssl_key_file = 'server.key'
-password_encryption = scram-sha-256
-"""
+LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+KEY, CERTIFICATE = "server.key", "server.crt"
 
 
 class SecuredKafka(Kafka):
@@ -70,9 +66,10 @@ class SecuredKafka(Kafka):
             mechanisms=",".join(MECHANISMS),
             keystore=keystore,
         )
-        logins = [f"listener.name.{name.lower()}.{each.lower()}.sasl.jaas.config={MODULE}" for name in LISTENERS for each in MECHANISMS]
-        with self._properties.open("a") as file:
-            file.write(settings + "\n".join(logins) + "\n")
+        names = [f"{listener}.{each}".lower() for listener in LISTENERS for each in MECHANISMS]
+        logins = "".join(f"listener.name.{name}.sasl.jaas.config={LOGIN}\n" for name in names)
+        with self._properties.open("a") as file:  # where a name comes twice the later one counts
+            file.write(settings + logins)
         if fresh:
             await self._format(archive)
         return archive
@@ -96,33 +93,77 @@ class SecuredKafka(Kafka):
             raise StartFailed("Kafka", "its log folder could not be formatted", done.tail(), done.words())
 
 
-MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-
-
 class SecuredPostgres(Postgres):
-    """A server that takes others than user convoboss by TLS and with a password only."""
+    """A server that takes others than user convoboss with a password only, at `tls_port`, where all is encrypted.
+
+    PostgreSQL does that itself where it was built with TLS; otherwise there is a door in front of it.
+    """
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         super().__init__(folder, durable=False)
         self._authority = authority
+        self._door_port = ports.reserve()
+        self._door: process.Child | None = None
+        self.speaks_tls = False
+
+    @property
+    def tls_port(self) -> int:
+        return self.port if self.speaks_tls else self._door_port
+
+    def url_for(self, role: str, password: str, trusted: Path, database: str = DATABASE) -> str:
+        """How a service reaches it; `trusted` is the file of the authority."""
+        return (
+            f"postgresql://{role}:{password}@{self.host}:{self.tls_port}/{database}"
+            f"?sslmode=verify-full&sslrootcert={trusted}"
+        )
+
+    async def start(self, *, within: float = POSTGRES_START) -> None:
+        await super().start(within=within)
+        if self.speaks_tls or (self._door is not None and self._door.returncode is None):
+            return
+        files = [str(self._cluster / name) for name in (CERTIFICATE, KEY)]
+        command = [sys.executable, "-P", "-m", "local.tls_door", str(self._door_port), str(self.port), *files]
+        self._door = process.spawn("tls-door", command, log=self._folder / "tls-door.log")
+        await _open(self._door_port, time.monotonic() + within)
+
+    async def stop(self) -> None:
+        if self._door is not None:
+            await self._door.stop((signal.SIGTERM, 1.0))
+        await super().stop()
+
+    def close(self) -> None:
+        super().close()
+        ports.release(self._door_port)
 
     async def _prepare(self, binaries: Path, identity: Callable[[], None] | None) -> None:
         await super()._prepare(binaries, identity)
-        await asyncio.to_thread(self._secure, self._cluster, dropped=identity is not None and identity.__name__ == "_become_nobody")
+        await asyncio.to_thread(self._secure, binaries)
+        for name in (KEY, CERTIFICATE, "pg_hba.conf"):
+            shutil.copystat(self._cluster / "PG_VERSION", self._cluster / name)
+            owner = (self._cluster / "PG_VERSION").stat()
+            os.chown(self._cluster / name, owner.st_uid, owner.st_gid)
 
-    def url_for(self, role: str, password: str, authority: Path, database: str = DATABASE) -> str:
-        """How a service reaches it; `authority` is the file of whom to trust."""
-        return (
-            f"postgresql://{role}:{password}@{self.host}:{self.port}/{database}"
-            f"?sslmode=verify-full&sslrootcert={authority}"
-        )
-
-    def _secure(self, cluster: Path, *, dropped: bool) -> None:
+    def _secure(self, binaries: Path) -> None:
+        self.speaks_tls = b"SSL_CTX_new" in (binaries / "postgres").read_bytes()
         key, certificate = self._authority.issue()
-        for name, text in (("server.key", key), ("server.crt", certificate), ("pg_hba.conf", HBA)):
-            (cluster / name).write_text(text)
-            (cluster / name).chmod(0o600)
-            if dropped:
-                shutil.chown(cluster / name, NOBODY)
-        with (cluster / "postgresql.conf").open("a") as file:
-            file.write(POSTGRES_SETTINGS)
+        plain, coded = ("hostnossl", "hostssl") if self.speaks_tls else ("host", "host")
+        access = f"{plain} all {USER} 127.0.0.1/32 trust\n{coded} all all 127.0.0.1/32 scram-sha-256\n"
+        for name, text in ((KEY, key), (CERTIFICATE, certificate), ("pg_hba.conf", access)):
+            (self._cluster / name).write_text(text)
+        if self.speaks_tls:
+            with (self._cluster / "postgresql.conf").open("a") as file:
+                file.write(f"ssl = on\nssl_cert_file = '{CERTIFICATE}'\nssl_key_file = '{KEY}'\n")
+
+
+async def _open(port: int, deadline: float) -> None:
+    """Returns when somebody listens. Raises StartFailed."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise StartFailed("the door to PostgreSQL", "nobody listens", str(error)) from None
+            await asyncio.sleep(POLL)
+        else:
+            writer.close()
+            return

@@ -171,7 +171,8 @@ class _Stack:
             child.kill()
             raise LocalError(f"{name} did not end within {COMMAND:.0f} s:\n{child.tail()}") from None
         if code:
-            raise LocalError(f"{name} failed:\n{child.tail()}")
+            known = advice.read(child.words())
+            raise LocalError(f"The command {name} failed:\n{child.tail()}" + (f"\n{known.text}" if known else ""))
 
     async def _seed(self) -> None:
         seeding = story.seeding()

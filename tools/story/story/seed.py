@@ -18,6 +18,7 @@ __all__ = ["BadChannelFile", "Refused", "import_channel", "read_channel", "refus
 BOT = "salon"  # also that of a channel file that names none
 NAME = "Salon Mira"
 FLOW = "salon"
+NOTE = "The example flow"
 BACK = "You are talking to our assistant again."
 APP = "640571102938471"
 PAGE = "104821769032215"
@@ -53,15 +54,22 @@ class Login(Protocol):
 
 
 async def seed(places: Places, login: Login, *, say: Say) -> None:
-    """The bot, its published flow and settings; with Facebook in a box also its page. Raises Refused."""
+    """The bot, its published flow and settings; with Facebook in a box also its page. Raises Refused.
+
+    What somebody has changed since the first time stays as it is.
+    """
     async with Console(places.console) as console:
         await console.sign_in(login.email, login.password)
         await make_bot(console, BOT, NAME)
-        version = await publish(console, say)
-        await console.ask("PUT", f"/bots/{BOT}/settings/human-takeover", SETTINGS, **{"If-Match": "*"})
+        is_new = (await console.ask("GET", f"/bots/{BOT}"))["flow"] is None
+        if is_new:
+            await console.ask("PUT", f"/bots/{BOT}/settings/human-takeover", SETTINGS, **{"If-Match": "*"})
         if places.facebook is not None:
             await connect(console, channel_of_box(login))
+            if is_new:
+                await set_notification(console, BOT, PAGE, on=True)
             await shake_hands(places.facebook, say)
+        version = await publish(console, say)  # last: a start that breaks off before it is begun anew
         say(f"The bot {NAME} answers with {version}.")
 
 
@@ -94,19 +102,22 @@ def example_flow() -> str:
 
 
 async def publish(console: Console, say: Say) -> str:
-    """Publishes the example flow, unless that very document is published already."""
+    """Publishes the example flow, unless that very document is published already, or somebody has changed it."""
     document = yaml.safe_load(example_flow())
     path = f"/bots/{BOT}/flows/{FLOW}"
     versions = (await console.ask("GET", f"{path}/versions"))["items"] if await has_draft(console, path) else []
     bot = await console.ask("GET", f"/bots/{BOT}")
+    if bot["flow"] and bot["flow"].rpartition("@")[0] != FLOW:
+        return str(bot["flow"])
     if bot["flow"] and versions:
         latest = await console.ask("GET", f"{path}/versions/{bot['flow'].rpartition('@')[2]}")
-        if latest["document"] == (await console.ask("GET", f"{path}/draft"))["document"]:
+        draft = (await console.ask("GET", f"{path}/draft"))["document"]
+        if latest["document"] == document or latest["document"] != draft or latest["note"] != NOTE:
             return str(bot["flow"])
     draft = await console.ask("PUT", f"{path}/draft", document, **{"If-Match": "*"})
     for problem in draft["problems"]:
         say(f"{problem['severity']}: {problem['block']}: {problem['text']}")
-    body = {"note": "The example flow"}
+    body = {"note": NOTE}
     version = await console.ask("POST", f"{path}/publish", body, **{"If-Match": f'"{draft["revision"]}"'})
     return str(version["ref"])
 
@@ -138,7 +149,6 @@ async def connect(console: Console, channel: ChannelFile) -> None:
     body = {"page_name": channel.page_name, "app_id": channel.app_id, **secrets}
     path = f"/bots/{channel.bot}/channels/messenger/{channel.page_id}"
     await console.ask("PUT", path, body, **{"If-Match": "*"})
-    await set_notification(console, channel.bot, channel.page_id, on=channel.messenger_inbox_notification)
 
 
 async def set_notification(console: Console, bot: str, page: str, *, on: bool) -> None:
@@ -156,6 +166,7 @@ async def import_channel(places: Places, login: Login, file: Path, *, say: Say) 
         await console.sign_in(login.email, login.password)
         await make_bot(console, channel.bot, NAME if channel.bot == BOT else channel.bot)
         await connect(console, channel)
+        await set_notification(console, channel.bot, channel.page_id, on=channel.messenger_inbox_notification)
     say(
         f"Page {channel.page_id} is connected to the bot {channel.bot}. Facebook's callback URL is "
         "<your public address>/webhooks/messenger; its verify token is the one in the file."
