@@ -1,16 +1,16 @@
 """The broker, asked from outside: which topics it has, and records without a group and without commits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from convoboss.errors import BrokerAway
-from runtime.kafka import connection
+from runtime.broker import connection, why_unreached
 from runtime.settings import ServiceSettings
 
 ANSWER: Final = 10.0  # seconds for the first answer, logging in included
@@ -20,7 +20,7 @@ NAME: Final = "convoboss"
 
 async def partitions(settings: ServiceSettings) -> Mapping[str, int]:
     """How many partitions each topic of the broker has. Asks for all of them, so that none is made by asking."""
-    with told(settings):
+    async with told(settings):
         async with asyncio.timeout(ANSWER):
             admin = AIOKafkaAdminClient(**connection(settings, NAME))
             try:
@@ -37,7 +37,7 @@ async def reader(settings: ServiceSettings) -> AsyncIterator[AIOKafkaConsumer]:
         **connection(settings, NAME), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     try:
-        with told(settings):
+        async with told(settings):
             async with asyncio.timeout(ANSWER):
                 await consumer.start()
         yield consumer
@@ -49,18 +49,10 @@ async def reader(settings: ServiceSettings) -> AsyncIterator[AIOKafkaConsumer]:
             pass
 
 
-@contextmanager
-def told(settings: ServiceSettings) -> Iterator[None]:
-    """Turns what the client raises while the broker is away into one sentence."""
+@asynccontextmanager
+async def told(settings: ServiceSettings) -> AsyncIterator[None]:
+    """Turns what the client raises while the broker is away, or refuses us, into one sentence."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError, ValueError) as error:
-        raise BrokerAway(settings.kafka_bootstrap, _reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, KafkaConnectionError):
-        return "no connection"
-    return str(error) or type(error).__name__
+        raise BrokerAway(settings.kafka_bootstrap, await why_unreached(settings, error)) from error

@@ -16,13 +16,13 @@ class CommandError(Exception):
 
 
 class BrokerAway(CommandError):
-    """No broker answers."""
+    """No broker answers, or it does not let us in."""
 
     code = NO_BROKER
 
     def __init__(self, bootstrap: str, reason: str) -> None:
         super().__init__(
-            f"No Kafka broker answers at {bootstrap} ({reason}). `make run` starts one;"
+            f"No Kafka broker at {bootstrap} can be used ({reason}). `make run` starts one;"
             " CONVOBOSS_KAFKA_BOOTSTRAP names another, e.g. CONVOBOSS_KAFKA_BOOTSTRAP=127.0.0.1:9092."
         )
         self.bootstrap = bootstrap

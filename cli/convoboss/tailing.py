@@ -53,7 +53,7 @@ async def tail(options: Options) -> None:
     printer = _Printer(options, Look.of(sys.stdout), list(dict.fromkeys(tp.topic for tp in partitions)))
     async with broker.reader(settings) as consumer:
         reading = Reading(consumer, partitions, printer.topics, _say)
-        with broker.told(settings):
+        async with broker.told(settings):
             await reading.begin(options.start)
         if options.follow and sys.stderr.isatty():
             _say("Reading; Ctrl-C ends this.")

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from runtime import backoff, metrics
+from runtime.broker import connection, why_unreached
 from runtime.errors import Later, WrongPartitions, passes
 from runtime.health import Health
-from runtime.kafka import connection
 from runtime.logs import get_logger
 from runtime.partitions import partitions_of
 from runtime.settings import ServiceSettings
@@ -59,7 +59,7 @@ class CompactedReader:
         waits = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
         missing: int | None = None
         until = time.monotonic() + deadline_s
-        said = False
+        said = ""
         while (left := until - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(left):
@@ -69,10 +69,11 @@ class CompactedReader:
                         await self._read(kafka)
             except (KafkaError, OSError, TimeoutError) as error:
                 await self.stop()
-                self._component.failing(f"not read yet: {error}")
-                if not said:
-                    said = True
-                    log.warning("a topic cannot be read yet", topic=self._topic, error=str(error))
+                reason = await why_unreached(self._settings, error)
+                self._component.failing(f"not read yet: {reason}")
+                if reason != said:
+                    said = reason
+                    log.warning("a topic cannot be read yet", topic=self._topic, error=reason)
                 await asyncio.sleep(min(next(waits), max(0.0, until - time.monotonic())))
             else:
                 self._component.ok()

@@ -1,15 +1,16 @@
-"""PostgreSQL: a pool for a service's schema, its migrations, and its statements from files."""
+"""PostgreSQL: a pool for a service's schema, and its statements from files."""
 
 import asyncio
-import hashlib
 import random
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Final, TypeAlias, cast
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -33,9 +34,8 @@ TRANSACTION: Final = 15.0
 TRANSACTION_SINCE: Final = 17  # the PostgreSQL that has this limit
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
-MIGRATION_TIMEOUT: Final = 600.0  # seconds for one migration, or for another process to finish its own
+COMMAND_TIMEOUT: Final = 600.0  # seconds for a statement outside the pool, such as a migration's
 
-_MIGRATION_NAME: Final = re.compile(r"(?P<number>\d{3})_(?P<name>[a-z0-9_]+)\.sql")
 _SCHEMA_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _REFUSALS: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -47,36 +47,10 @@ log = get_logger(__name__)
 
 
 class DatabaseRefused(Refused):
-    """The server answered, and refused user, password or database: trying again cannot help."""
+    """The server refused user, password or database, or is not to be trusted: trying again cannot help."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"PostgreSQL refused the connection of CONVOBOSS_DATABASE_URL: {reason}.")
-
-
-class MigrationRefused(Refused):
-    """The migrations in the code and those applied to the schema do not fit together."""
-
-    def __init__(self, schema: str, package: str, reason: str) -> None:
-        super().__init__(f"Schema {schema}, migrations of {package}: {reason}.")
-        self.schema = schema
-        self.package = package
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """A file `sql/migrations/NNN_name.sql` of a package."""
-
-    number: int
-    name: str
-    text: str
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.text.replace("\r\n", "\n").encode()).hexdigest()
-
-    @property
-    def file(self) -> str:
-        return f"{self.number:03}_{self.name}.sql"
+        super().__init__(f"PostgreSQL cannot be used with CONVOBOSS_DATABASE_URL: {reason}.")
 
 
 async def connect(settings: ServiceSettings, schema: str, health: Health | None = None) -> Pool:
@@ -84,7 +58,7 @@ async def connect(settings: ServiceSettings, schema: str, health: Health | None 
 
     What a session sets stays set when its connection goes back to the pool: use SET LOCAL. Raises `DatabaseRefused`.
     """
-    first = await _patiently(settings, health)
+    first = await patiently(settings, health)
     version: int = first.get_server_version().major
     await first.close(timeout=CONNECT_TIMEOUT)
     if version < TRANSACTION_SINCE:
@@ -118,20 +92,6 @@ async def close(pool: Pool, seconds: float = 5.0) -> None:
         pool.terminate()
 
 
-async def migrate(settings: ServiceSettings, schema: str, package: str, health: Health | None = None) -> list[str]:
-    """Makes the schema, the runtime's own tables in it, and applies the package's migrations that are new.
-
-    Waits for the database, and for another process that migrates the same schema. Returns the names of the files that
-    were applied. Raises `MigrationRefused` where an applied file was edited, or a new one stands before an applied one.
-    """
-    connection = await _patiently(settings, health)
-    try:
-        async with asyncio.timeout(MIGRATION_TIMEOUT):
-            return await _migrate(connection, _checked(schema), package)
-    finally:
-        await connection.close(timeout=CONNECT_TIMEOUT)
-
-
 @cache
 def statements(package: str) -> Mapping[str, str]:
     """The package's `sql/*.sql`: file name without its ending → text."""
@@ -143,23 +103,6 @@ def statements(package: str) -> Mapping[str, str]:
     }
 
 
-def migrations(package: str) -> list[Migration]:
-    """The package's migrations in order. Raises ValueError for a wrong file name or a number that is there twice."""
-    folder = files(package) / "sql" / "migrations"
-    found: dict[int, Migration] = {}
-    for entry in folder.iterdir() if folder.is_dir() else ():
-        if not entry.name.endswith(".sql"):
-            continue
-        match = _MIGRATION_NAME.fullmatch(entry.name)
-        if match is None:
-            raise ValueError(f"{package}: {entry.name} is not named like 001_what_it_does.sql")
-        number = int(match["number"])
-        if number in found:
-            raise ValueError(f"{package}: two migrations have the number {number:03}")
-        found[number] = Migration(number, match["name"], entry.read_text(encoding="utf-8"))
-    return [found[number] for number in sorted(found)]
-
-
 async def _keep_session(_connection: Connection) -> None:
     """In place of asyncpg's reset of a session, which is one more round trip for every transaction."""
 
@@ -168,7 +111,7 @@ def _server_settings(settings: ServiceSettings, schema: str, version: int) -> di
     longest = max(TRANSACTION, settings.database_statement_timeout + IDLE_IN_TRANSACTION)
     limit = {"transaction_timeout": f"{longest * 1000:.0f}ms"} if version >= TRANSACTION_SINCE else {}
     return limit | {
-        "search_path": _checked(schema),
+        "search_path": checked(schema),
         "application_name": schema,
         "statement_timeout": f"{settings.database_statement_timeout * 1000:.0f}ms",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION * 1000:.0f}ms",
@@ -182,24 +125,20 @@ def _server_settings(settings: ServiceSettings, schema: str, version: int) -> di
     }
 
 
-def _checked(schema: str) -> str:
+def checked(schema: str) -> str:
     """The name as it may stand in SQL, where it cannot be a parameter."""
     if _SCHEMA_NAME.fullmatch(schema) is None:
         raise ValueError(f"{schema!r} is not a schema name")
     return schema
 
 
-async def _patiently(settings: ServiceSettings, health: Health | None) -> Connection:
-    """A connection, as soon as the database is there; says once in the log that it is not."""
+async def patiently(settings: ServiceSettings, health: Health | None = None) -> Connection:
+    """A connection, as soon as the database is there; says once in the log that it is not. Raises `DatabaseRefused`."""
     component = (health or Health()).component("database")
     said = False
     for delay in backoff.delays(RETRY_FIRST, RETRY_CAP, random):
         try:
-            connection = await asyncpg.connect(
-                settings.database_url.get_secret_value(), timeout=CONNECT_TIMEOUT, command_timeout=MIGRATION_TIMEOUT
-            )
-        except _REFUSALS as error:
-            raise DatabaseRefused(str(error)) from None
+            connection = await connect_once(settings)
         except Exception as error:
             if not passes(error):
                 raise
@@ -214,47 +153,30 @@ async def _patiently(settings: ServiceSettings, health: Health | None) -> Connec
     raise AssertionError("delays end")  # pragma: no cover
 
 
-async def _migrate(connection: Connection, schema: str, package: str) -> list[str]:
-    # A lock of the session: it is let go with the connection, whatever happens.
-    await connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", f"convoboss migrations {schema}")
-    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    await connection.execute(f"SET search_path = {schema}")
-    await connection.execute(statements("runtime")["make_migration_table"])
-    applied: list[str] = []
-    for owner in dict.fromkeys(("runtime", package)):
-        for migration in await _outstanding(connection, schema, owner):
-            await _apply(connection, owner, migration)
-            applied.append(f"{owner}/{migration.file}")
-    if applied:
-        log.info("migrated", schema=schema, applied=applied)
-    return applied
+async def connect_once(settings: ServiceSettings) -> Connection:
+    """One connection, outside any pool. Raises `DatabaseRefused`, and what the network and asyncpg raise."""
+    url = settings.database_url.get_secret_value()
+    _check_authority(url)
+    try:
+        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
+    except _REFUSALS as error:
+        raise DatabaseRefused(str(error)) from None
+    except ssl.SSLCertVerificationError as error:
+        raise DatabaseRefused(
+            f"the server's certificate is not trusted ({error.verify_message}); see sslrootcert, and the host's name"
+        ) from None
+    except ConnectionError as error:
+        if "rejected SSL" in str(error):
+            raise DatabaseRefused("the server does not speak TLS, and sslmode asks for it") from None
+        raise
+    except ValueError:  # its text may hold a part of the URL, and that the password
+        raise DatabaseRefused("it is not of the form postgresql://user:password@host:port/database") from None
 
 
-async def _outstanding(connection: Connection, schema: str, package: str) -> Sequence[Migration]:
-    rows = await connection.fetch("SELECT number, name, checksum FROM schema_migration WHERE package = $1", package)
-    applied = {row["number"]: row["checksum"] for row in rows}
-    last = max(applied, default=-1)
-    outstanding: list[Migration] = []
-    # An applied migration that the code does not have is a newer version's, running beside this one: no obstacle.
-    for migration in migrations(package):
-        if migration.number not in applied:
-            if migration.number < last:
-                raise MigrationRefused(schema, package, f"{migration.file} is new, but {last:03} was applied before")
-            outstanding.append(migration)
-        elif applied[migration.number] != migration.checksum:
-            raise MigrationRefused(
-                schema, package, f"{migration.file} was edited after it was applied; put the change into a new file"
-            )
-    return outstanding
-
-
-async def _apply(connection: Connection, package: str, migration: Migration) -> None:
-    async with connection.transaction():
-        await connection.execute(migration.text)
-        await connection.execute(
-            "INSERT INTO schema_migration (package, number, name, checksum) VALUES ($1, $2, $3, $4)",
-            package,
-            migration.number,
-            migration.name,
-            migration.checksum,
-        )
+def _check_authority(url: str) -> None:
+    """A missing file would look like a server that is not there."""
+    for path in parse_qs(urlsplit(url).query).get("sslrootcert", []):
+        try:
+            Path(path).read_bytes()
+        except OSError as error:
+            raise DatabaseRefused(f"sslrootcert {path} cannot be read: {error.strerror}") from None

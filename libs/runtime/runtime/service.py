@@ -62,7 +62,7 @@ def load(settings: type[S]) -> S:
 def sentences(error: ValidationError) -> list[str]:
     """One sentence for each wrong setting, naming its variable and never its value."""
     return [
-        f"{PREFIX}{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}."
+        f"{PREFIX}{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].removeprefix('Value error, ')}."
         for problem in error.errors(include_input=False, include_url=False)
     ]
 

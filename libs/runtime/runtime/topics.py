@@ -10,8 +10,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from runtime import logs
+from runtime.broker import connection, why_unreached
 from runtime.errors import Refused, WrongPartitions
-from runtime.kafka import connection
 from runtime.partitions import partitions_of
 from runtime.service import load
 from runtime.settings import ServiceSettings
@@ -140,8 +140,7 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     except (KafkaError, TimeoutError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        print(f"No answer from the broker at {settings.kafka_bootstrap}: {reason}", file=sys.stderr)  # noqa: T201
+        print(f"No broker: {asyncio.run(why_unreached(settings, error))}.", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

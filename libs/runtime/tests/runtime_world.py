@@ -16,7 +16,8 @@ from runtime import letters
 from runtime.consumer import BaseHandler, OrderedConsumer
 from runtime.health import Health
 from runtime.kafka import Publisher
-from runtime.postgres import Connection, Pool, close, connect, migrate
+from runtime.migrations import migrate
+from runtime.postgres import Connection, Pool, close, connect
 from runtime.records import Outgoing, Record
 from runtime.settings import ServiceSettings
 from schemas.base import BaseEvent

@@ -12,13 +12,11 @@ from runtime_world import until
 from runtime import postgres
 from runtime.errors import passes
 from runtime.health import Health
+from runtime.migrations import MigrationRefused, migrate, migrations
 from runtime.postgres import (
     DatabaseRefused,
-    MigrationRefused,
     close,
     connect,
-    migrate,
-    migrations,
     statements,
     transaction,
 )

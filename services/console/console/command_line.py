@@ -21,7 +21,8 @@ from console.repository import accounts
 from console.repository.accounts import NewOperator
 from console.routes import all_routes
 from console.settings import ConsoleSettings
-from runtime import logs, postgres, service
+from runtime import logs, migrations, postgres, service
+from runtime.errors import Refused
 
 PASSWORD_VARIABLE: Final = "CONVOBOSS_ADMIN_PASSWORD"  # noqa: S105 - its name, not its value
 _EMAIL: Final[TypeAdapter[str]] = TypeAdapter(EmailStr)
@@ -69,7 +70,7 @@ def _create_admin(email: str, name: str) -> int:
     logs.configure(level=settings.log_level, log_format=settings.log_format, service="console")
     try:
         said = asyncio.run(create_admin(settings, _checked_email(email), _checked_name(name), _password()))
-    except (Mistake, Refusal, postgres.DatabaseRefused, asyncpg.PostgresError, OSError) as error:
+    except (Mistake, Refusal, Refused, asyncpg.PostgresError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{said}\n")
@@ -78,7 +79,7 @@ def _create_admin(email: str, name: str) -> int:
 
 async def create_admin(settings: ConsoleSettings, email: str, name: str, password: str) -> str:
     """A sentence that says what was done. An admin of that address is left alone; raises `Mistake` for another account."""
-    await postgres.migrate(settings, "console", "console")
+    await migrations.migrate(settings, "console", "console")
     pool = await postgres.connect(settings, "console")
     try:
         found = await accounts.credentials(pool, email)

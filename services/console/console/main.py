@@ -15,7 +15,7 @@ from console.publishing import FlowPublisher
 from console.routes import all_routes
 from console.services import Door, Services
 from console.settings import ConsoleSettings
-from runtime import postgres, service
+from runtime import migrations, postgres, service
 from runtime.consumer import OrderedConsumer
 from runtime.health import Health
 from runtime.http import HttpServer
@@ -45,7 +45,7 @@ async def run(settings: ConsoleSettings) -> None:
     box = SecretBox(settings.secret_keys)
     app = application.make(all_routes(), door, secure=settings.secure_cookies)
     async with HttpServer(settings, health, app):
-        await postgres.migrate(settings, NAME, NAME)
+        await migrations.migrate(settings, NAME, NAME, health)
         pool = await postgres.connect(settings, NAME, health)
         try:
             publisher = await Publisher.start(settings, source=NAME, health=health)

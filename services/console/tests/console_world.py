@@ -26,7 +26,8 @@ from runtime import topics
 from runtime.health import Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
-from runtime.postgres import close, connect, migrate, transaction
+from runtime.migrations import migrate
+from runtime.postgres import close, connect, transaction
 from runtime.records import Record
 from runtime.secrets import SecretBox
 from schemas import envelope

@@ -22,8 +22,9 @@ from runtime.consumer import OrderedConsumer
 from runtime.health import Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
+from runtime.migrations import migrate
 from runtime.outbox import Relay
-from runtime.postgres import close, connect, migrate
+from runtime.postgres import close, connect
 from runtime.secrets import SecretBox
 from runtime.service import main as run_service
 from schemas.topics import BOTS, CONVERSATIONS, MESSENGER_COMMANDS
@@ -41,7 +42,7 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(HttpServer(settings, health))
         channels = Channels(SecretBox(settings.secret_keys), health.component("channels"))
-        await migrate(settings, SCHEMA, "fb_handover")
+        await migrate(settings, SCHEMA, "fb_handover", health)
         pool = await connect(settings, SCHEMA, health)
         stack.push_async_callback(close, pool)
         publisher = await Publisher.start(settings, source=SERVICE, health=health)

@@ -13,7 +13,8 @@ from fb_handover.order import Transition
 from fb_handover.outgoing import State, Step
 from fb_handover.repository import LaneLost, Outbound
 from fb_handover.settings import Settings
-from runtime.postgres import close, connect, migrate, transaction
+from runtime.migrations import migrate
+from runtime.postgres import close, connect, transaction
 from runtime.records import Record
 
 PARTITION = 3

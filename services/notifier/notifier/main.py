@@ -15,7 +15,7 @@ from notifier.handlers import OutcomesHandler
 from notifier.sender import Config, Sender
 from notifier.settings import NotifierSettings
 from notifier.smtp import Mailer, server_of
-from runtime import postgres, service
+from runtime import migrations, postgres, service
 from runtime.compacted import CompactedReader
 from runtime.consumer import OrderedConsumer
 from runtime.health import Health
@@ -46,7 +46,7 @@ async def run(settings: NotifierSettings) -> None:
     health = Health()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(HttpServer(settings, health))
-        await postgres.migrate(settings, SCHEMA, "notifier")
+        await migrations.migrate(settings, SCHEMA, "notifier", health)
         pool = await postgres.connect(settings, SCHEMA, health)
         stack.push_async_callback(postgres.close, pool)
         publisher = await Publisher.start(settings, source="notifier", health=health)
