@@ -7,7 +7,8 @@ from runtime.consumer import OrderedConsumer
 from runtime.health import Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
-from runtime.postgres import Pool, close, connect, migrate
+from runtime.migrations import migrate
+from runtime.postgres import Pool, close, connect
 from runtime.service import main as run_service
 from schemas.topics import BOTS, CONVERSATIONS
 from takeover.bots import Bots
@@ -23,7 +24,7 @@ async def run(settings: TakeoverServiceSettings) -> None:
     health = Health()
     health.component("start")  # not ready until every part is there to say so itself
     async with HttpServer(settings, health):
-        await migrate(settings, SCHEMA, "takeover")
+        await migrate(settings, SCHEMA, "takeover", health)
         pool = await connect(settings, SCHEMA, health)
         publisher = await Publisher.start(settings, source="takeover", health=health)
         try:

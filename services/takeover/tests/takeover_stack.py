@@ -18,7 +18,8 @@ from takeover_world import bot_settings
 from runtime import topics
 from runtime.health import Health
 from runtime.kafka import Publisher
-from runtime.postgres import close, connect, migrate
+from runtime.migrations import migrate
+from runtime.postgres import close, connect
 from runtime.records import Outgoing
 from schemas import envelope
 from schemas.base import BaseEvent
