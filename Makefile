@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 BIN := .venv/bin
+ENGINE ?= podman
 
 # compiled once, outside the tree: a test starts dozens of processes
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +17,7 @@ export PYTHONPYCACHEPREFIX ?= $(or $(CONVOBOSS_CACHE),$(CURDIR)/.cache)/pycache
 
 PACKAGES := libs services cli tools docs
 
-.PHONY: help setup run demo reset bench test test-clone check format types imports docs topics lock clean
+.PHONY: help setup run demo reset bench test test-clone check format types imports docs topics lock image clean
 
 help:
 	@awk 'BEGIN { print "Convoboss Human Takeover" } \
@@ -65,6 +66,9 @@ lock: setup ## resolves all dependencies anew: requirements/*.txt and Kafka's ja
 	@for name in uv base dev; do $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@$(BIN)/python -m local lock-jars
+image: ## one image for all services, of the last commit (ENGINE=docker; BASE=... where the base comes from a mirror)
+	@git archive HEAD | $(ENGINE) build -f deploy/Containerfile $(if $(BASE),--build-arg BASE=$(BASE)) \
+		-t convoboss:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) -
 test-clone: setup ## make run and make test in a fresh clone with empty caches (several minutes)
 	@$(BIN)/pytest -m clone tests/clone
 clean: ## removes the environment, caches and build results; data stays (make reset)
