@@ -37,7 +37,7 @@ __all__ = ["BaseHandler", "Fenced", "Handler", "Job", "Later", "NotOwned", "Orde
 
 POLL: Final = 1000  # ms that one wait for records lasts
 POLL_RECORDS: Final = 4000  # decoded without a pause
-FETCH_BYTES: Final = 512 * 1024  # of one partition
+FETCH_BYTES: Final = 1024 * 1024  # of one partition
 HEARTBEATS: Final = 3.0  # in a session time-out
 REBALANCE_SLACK: Final = 10.0  # seconds beyond the drain that members have to come back
 OFFSETS_EVERY: Final = 1.0  # seconds

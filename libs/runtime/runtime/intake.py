@@ -66,14 +66,15 @@ def read(raws: Sequence[Raw], unknown_types: UnknownTypes) -> Intake:
 
 
 def _record(raw: Raw) -> Record:
+    headers = dict(raw.headers)  # of several with one name the last counts
     return Record(
         raw.topic,
         raw.partition,
         raw.offset,
         text(raw.key),
         datetime.fromtimestamp(raw.timestamp / 1000, UTC),
-        envelope.decode(raw.topic, raw.value, raw.headers),
-        tracing.valid(envelope.traceparent(raw.headers)),
+        envelope.decode(raw.topic, raw.value, headers),
+        tracing.valid(envelope.traceparent(headers)),
         raw.value or b"",
         raw.headers,
     )

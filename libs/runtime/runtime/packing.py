@@ -13,8 +13,6 @@ from schemas import envelope
 
 # Bytes of key and value: below the broker's `message.max.bytes` (1048588 by default) with room for headers.
 MAX_RECORD: Final = 900_000
-_SOURCE: Final = "ce_source"
-_SOURCE_AT: Final = 2
 
 
 class Packed(NamedTuple):
@@ -31,33 +29,16 @@ def pack(outgoing: Sequence[Outgoing]) -> list[Packed]:
     packed = []
     current = tracing.current()
     for each in outgoing:
-        key, value, headers = envelope.encode(each.event, source="", traceparent=each.traceparent or current)
+        key, value, headers = envelope.encode(each.event, source=None, traceparent=each.traceparent or current)
         if len(key) + len(value) > MAX_RECORD:
             raise RecordTooLarge(each.topic, key.decode(), len(key) + len(value), MAX_RECORD)
-        packed.append(Packed(each.topic, key, value, _without_source(headers)))
+        packed.append(Packed(each.topic, key, value, headers))
     return packed
-
-
-def _without_source(headers: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    if headers[_SOURCE_AT][0] == _SOURCE:
-        del headers[_SOURCE_AT]  # where `encode` puts it: this runs for every record
-        return headers
-    return [header for header in headers if header[0] != _SOURCE]
 
 
 def dump(packed: Sequence[Packed]) -> bytes:
     """The body of an outbox row: JSON, so that a person can read it where something is stuck."""
-    return orjson.dumps(
-        [
-            (
-                each.topic,
-                each.key.decode(),
-                each.value.decode(),
-                [(name, value.decode()) for name, value in each.headers],
-            )
-            for each in packed
-        ]
-    )
+    return orjson.dumps([tuple(each) for each in packed], default=bytes.decode)
 
 
 def load(body: bytes) -> list[Packed]:

@@ -25,7 +25,7 @@ from runtime.wiring import Handle, Job, Stopped, Wiring
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds
 IDLE_CLEAR: Final = 0.2  # seconds without work after which the last published outbox row is deleted by itself
-BUFFERED_BATCHES: Final = 4  # so many batches wait in memory at most, and half as many before more is fetched
+BUFFERED_BATCHES: Final = 2  # so many batches wait in memory at most, and half as many before more is fetched
 
 log = get_logger(__name__)
 

@@ -1,16 +1,15 @@
 """What goes into a handler and what comes out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from schemas.base import BaseEvent
 
 Headers = Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An event at its place in the log. `at` is the broker's time of the record, in UTC; `value` the bytes as they came."""
 
     topic: str
@@ -20,12 +19,14 @@ class Record:
     at: datetime
     event: BaseEvent
     traceparent: str | None = None
-    value: bytes = field(default=b"", repr=False, compare=False)
-    headers: Headers = field(default=(), repr=False, compare=False)
+    value: bytes = b""
+    headers: Headers = ()
+
+    def __repr__(self) -> str:
+        return f"Record({self.topic}[{self.partition}]@{self.offset}, {self.key}, {self.event.id})"
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """An event to be published; its key comes from the event."""
 
     topic: str

@@ -211,6 +211,9 @@ class World:
     async def outbox(self) -> int:
         return await self.pool.fetchval("SELECT count(*) FROM outbox")
 
+    async def outbox_is_empty(self) -> bool:
+        return await self.outbox() == 0
+
     def make_consumer(self, **others: object) -> OrderedConsumer:
         wiring = {
             "settings": self.settings,

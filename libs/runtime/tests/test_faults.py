@@ -232,6 +232,7 @@ async def test_broker_that_dies_and_comes_back_loses_nothing(world, kafka):
     async with world.consuming():
         await world.say("a")
         await has(world, "a")
+        await until(world.outbox_is_empty, "the broker has acknowledged it: else it may rightly be there twice")
         await kafka.kill()
         saying = asyncio.ensure_future(_insist(world, "b"))
         await kafka.start()

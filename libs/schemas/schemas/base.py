@@ -2,9 +2,19 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Self
+from enum import StrEnum
+from functools import lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Word(StrEnum):
+    """An enumeration of words in records. Pydantic reads `value` wherever it writes one: this way it is no call of Python."""
+
+    if not TYPE_CHECKING:
+        value = property(attrgetter("_value_"))  # what enum's own property returns
 
 
 class Document(BaseModel):
@@ -46,13 +56,10 @@ class ConversationId:
     account: str
     customer: str
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    def parse(text: str) -> "ConversationId":
         """Raise BadConversationId when `text` is not `<channel>:<account>:<customer>`."""
-        match = _ID.fullmatch(text)
-        if match is None:
-            raise BadConversationId(text)
-        return cls(**match.groupdict())
+        return _parsed(text)
 
     def __str__(self) -> str:
         return f"{self.channel}:{self.account}:{self.customer}"
@@ -63,12 +70,20 @@ class ConversationId:
         return self.customer == PAGE_EVENTS
 
 
+@lru_cache(maxsize=10_000)  # each record of a conversation names it, and so does each effect
+def _parsed(text: str) -> ConversationId:
+    match = _ID.fullmatch(text)
+    if match is None:
+        raise BadConversationId(text)
+    return ConversationId(match["channel"], match["account"], match["customer"])
+
+
 PAGE_EVENTS = "_page"
 """The customer part under which events of a page that name no customer are kept."""
 
 
 def _valid_id(text: str) -> str:
-    ConversationId.parse(text)
+    _parsed(text)
     return text
 
 

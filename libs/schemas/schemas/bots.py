@@ -61,7 +61,10 @@ class BotSettings(BaseEvent):
         return self.bot
 
     def channel(self, page_id: str) -> MessengerChannel | None:
-        return next((channel for channel in self.messenger if channel.page_id == page_id), None)
+        for channel in self.messenger:  # asked for each event
+            if channel.page_id == page_id:
+                return channel
+        return None
 
 
 class FlowPublished(BaseEvent):

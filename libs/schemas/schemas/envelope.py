@@ -3,7 +3,7 @@
 Source: the Kafka protocol binding of the CloudEvents specification.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import get_args
 
@@ -14,6 +14,8 @@ from schemas.topics import TOPICS
 
 Headers = Sequence[tuple[str, bytes]]
 MAX_TRACEPARENT = 128  # bytes; a longer one is not a traceparent
+_SPECVERSION = ("ce_specversion", b"1.0")
+_CONTENT_TYPE = ("content-type", b"application/json")
 
 
 class BadRecord(Exception):
@@ -38,22 +40,26 @@ class Undecodable(BadRecord):
 
 
 def encode(
-    event: BaseEvent, *, source: str, traceparent: str | None = None
+    event: BaseEvent, *, source: str | None, traceparent: str | None = None
 ) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
-    """Key, value and headers of the record that carries `event`. `source` is the writing service's name."""
+    """Key, value and headers of the record that carries `event`. `source` is the writing service's name.
+
+    None leaves it to a later step; a record without it is no CloudEvent.
+    """
     headers = [
-        ("ce_specversion", b"1.0"),
+        _SPECVERSION,
         ("ce_id", event.id.encode()),
-        ("ce_source", source.encode()),
         ("ce_type", event.type.encode()),
-        ("content-type", b"application/json"),
+        _CONTENT_TYPE,
     ]
+    if source is not None:
+        headers.append(("ce_source", source.encode()))
     if event.occurred_at is not None:
         headers.append(("ce_time", event.occurred_at.isoformat().encode()))
     if traceparent:
         headers.append(("traceparent", traceparent.encode()))
     # every field is written, nulls too: where null is not the default (an idle thread, a session that never expires) it says something
-    return event.key.encode(), event.model_dump_json().encode(), headers
+    return event.key.encode(), event.__pydantic_serializer__.to_json(event), headers
 
 
 @cache
@@ -64,7 +70,7 @@ def event_types(topic: str) -> dict[str, type[BaseEvent]]:
     return {member.model_fields["type"].default: member for member in members}
 
 
-def decode(topic: str, value: bytes | None, headers: Headers) -> BaseEvent:
+def decode(topic: str, value: bytes | None, headers: Headers | Mapping[str, bytes]) -> BaseEvent:
     """The event in a record of `topic`; raise UnknownType or Undecodable."""
     if value is None:
         raise Undecodable(topic, "no value")
@@ -75,25 +81,25 @@ def decode(topic: str, value: bytes | None, headers: Headers) -> BaseEvent:
     if model is None:
         raise UnknownType(topic, event_type)
     try:
-        return model.model_validate_json(value)
+        # what `model_validate_json` does, without its handling of arguments that are not given
+        event: BaseEvent = model.__pydantic_validator__.validate_json(value)
     except ValidationError as error:
         where = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}" for e in error.errors(include_input=False)
         )
         raise Undecodable(topic, where) from error
+    return event
 
 
-def header(headers: Headers, name: str) -> str | None:
+def header(headers: Headers | Mapping[str, bytes], name: str) -> str | None:
     """The last header of that name, None when there is none, or it is empty, null (Kafka has such) or not UTF-8."""
-    for key, value in reversed(headers):
-        if key == name:
-            try:
-                return value.decode() if value else None
-            except UnicodeDecodeError:
-                return None
-    return None
+    value = (headers if isinstance(headers, dict) else dict(headers)).get(name)
+    try:
+        return value.decode() if value else None
+    except UnicodeDecodeError:
+        return None
 
 
-def traceparent(headers: Headers) -> str | None:
+def traceparent(headers: Headers | Mapping[str, bytes]) -> str | None:
     value = header(headers, "traceparent")
     return value if value and len(value) <= MAX_TRACEPARENT else None

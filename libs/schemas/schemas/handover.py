@@ -1,11 +1,10 @@
 """The properties of the block *Let Human Takeover*, and the words for how takeovers begin and end."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import EmailStr, Field, model_validator
 
-from schemas.base import Document
+from schemas.base import Document, Word
 from schemas.messages import QUICK_REPLY_TITLE
 
 MIN_RETURN = 1  # seconds, by API; the pages offer one minute and up
@@ -15,7 +14,7 @@ MAX_GOODBYE = 1900  # characters; leaves room for what a channel adds
 BACK_PAYLOAD = "convoboss:back:"
 
 
-class Cause(StrEnum):
+class Cause(Word):
     """Why a takeover began or ended."""
 
     FLOW = "flow"
@@ -26,7 +25,7 @@ class Cause(StrEnum):
     FAULT = "fault"
 
 
-class Port(StrEnum):
+class Port(Word):
     """The ways out of the block: `next` for every end, the others win when they are wired."""
 
     NEXT = "next"

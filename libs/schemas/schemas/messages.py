@@ -1,11 +1,10 @@
 """What customers, bots and people say: content only, no addressing."""
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import Document
+from schemas.base import Document, Word
 
 QUICK_REPLY_TITLE = 20  # characters; Facebook cuts longer ones
 QUICK_REPLIES = 13
@@ -60,7 +59,7 @@ class OutMessage(Document):
     block: str = ""
 
 
-class Speaker(StrEnum):
+class Speaker(Word):
     CUSTOMER = "customer"
     BOT = "bot"
     OPERATOR = "operator"
