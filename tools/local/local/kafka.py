@@ -20,6 +20,7 @@ START = 60.0  # seconds until a record must have been acknowledged; measured 2-5
 STOP = 10.0  # seconds for a clean stop; measured 0.5
 RECORD = 40.0  # seconds for a clean stop that also writes the class archive; measured 3-8
 POLL = 0.05  # seconds between two looks at a starting server
+UNUSED = "Unable to use shared archive"  # in Java's words
 METADATA = "__cluster_metadata-0"
 FORMATTED = ("meta.properties", f"{METADATA}/00000000000000000000-0000000000.checkpoint")
 
@@ -82,6 +83,7 @@ class Kafka(process.Owner):
         self.port = ports.reserve() if port is None else port
         self._controller = ports.reserve()
         self._archive: ClassArchive | None = None
+        self._records = False  # whether the broker that runs writes a class archive when it stops
 
     @property
     def bootstrap(self) -> str:
@@ -101,7 +103,7 @@ class Kafka(process.Owner):
             await self._start(await self._prepare(), within)
 
     async def _start(self, archive: ClassArchive, within: float) -> None:
-        self._archive = archive
+        self._archive, self._records = archive, not archive.present
         self.child = process.spawn(
             "kafka",
             [
@@ -125,7 +127,9 @@ class Kafka(process.Owner):
     async def stop(self) -> None:
         if self.child is None or not self.running:
             return
-        recording = self._archive is not None and not self._archive.present
+        if UNUSED in self.child.words():  # damaged, but Java noticed: without it the next stop makes a whole one
+            self._drop_archive()
+        recording = self._records
         if recording:
             self._say("Kafka writes its class archive, once: later starts take half the time.")
         await self.child.stop((signal.SIGTERM, RECORD if recording else STOP))
@@ -173,16 +177,21 @@ class Kafka(process.Owner):
 
     def _mended(self) -> bool:
         """Whether a part of the cache was found damaged and removed, so that another start may succeed."""
-        archive = self._archive
+        crashed = self.child is not None and (self.child.returncode or 0) < 0
+        dropped = crashed and self._drop_archive()
+        if dropped:
+            self._say("Java crashed on its class archive, which was removed; it is made anew at the next stop.")
         damaged = jars.drop_damaged()
         if damaged:
             self._say(f"Damaged and removed from {jars.folder()}: {', '.join(damaged)}.")
-        crashed = self.child is not None and (self.child.returncode or 0) < 0
-        if archive is not None and archive.present and crashed:
-            archive.path.unlink(missing_ok=True)
-            self._say(f"Java crashed on its class archive; {archive.path.name} was removed and is made anew.")
-            return True
-        return bool(damaged)
+        return dropped or bool(damaged)
+
+    def _drop_archive(self) -> bool:
+        """Whether there was one."""
+        if self._archive is None or not self._archive.present:
+            return False
+        self._archive.path.unlink(missing_ok=True)
+        return True
 
     async def _ready(self, child: process.Child, deadline: float) -> None:
         while not await acknowledged(self.bootstrap):
@@ -199,7 +208,7 @@ def strays(folder: Path) -> list[str]:
 
     In a folder whose topics nobody deletes this says that the metadata was damaged: their records are lost to readers.
     """
-    return sorted(path.name.partition(".")[0] for path in (folder / "logs").glob("*-stray"))
+    return sorted(path.name.removesuffix("-stray").rpartition(".")[0] for path in (folder / "logs").glob("*-stray"))
 
 
 async def _formatted(archive: ClassArchive, log: Path) -> Path:

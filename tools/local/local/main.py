@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from local import advice, paths
 from local.errors import LocalError
@@ -29,11 +31,13 @@ and of the stack itself:
   CONVOBOSS_CACHE            downloads and class archives (default .cache in the clone)
   CONVOBOSS_POSTGRES_BIN     folder of another PostgreSQL's initdb and postgres
   JAVA_HOME                  another Java, 17 or newer
+
+exit codes: 0 stopped when it was up; 1 it cannot run, and says why; 128 and the signal's number when a signal came before it was up
 """
 
 
 def main() -> None:
-    sys.exit(asyncio.run(_command(_parser().parse_args())))
+    asyncio.run(_to_the_end(_parser().parse_args()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("--data", type=Path, default=paths.data(), help="default: %(default)s")
     commands.add_parser("lock-jars", help="write Kafka's jars and their hashes anew (for maintainers)")
     return parser
+
+
+async def _to_the_end(arguments: argparse.Namespace) -> NoReturn:
+    """Everything has been stopped by now: one more Ctrl-C must not change how this ended, nor a thread hold it up."""
+    code = await _command(arguments)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(code)
 
 
 async def _command(arguments: argparse.Namespace) -> int:

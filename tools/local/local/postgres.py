@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local import ports, process
+from local import advice, ports, process
 from local.databases import USER, DatabaseServer
 from local.errors import LocalError, PortTaken, StartFailed
 
@@ -121,8 +121,11 @@ class Postgres(DatabaseServer, process.Owner):
 
     def _why_dead(self) -> StartFailed | None:
         child = self.child
-        if child is None or child.returncode is None:
+        if child is None:
             return None
+        if child.returncode is None:
+            known = advice.read(words := child.words())
+            return StartFailed(self.name, "it answers nobody", child.tail(), words) if known and known.final else None
         kind = PortTaken if "Address already in use" in child.words() else StartFailed
         return kind("PostgreSQL", f"it ended {process.how_it_ended(child.returncode)}", child.tail(), child.words())
 

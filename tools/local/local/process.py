@@ -9,6 +9,7 @@ and the next start ends them by their pid file (`end_leftover`).
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import re
 import signal
@@ -77,8 +78,9 @@ class Child:
         return await self.wait()
 
     def tail(self, lines: int = 12) -> str:
-        """Its own last lines, without the places in the code that a Java exception lists."""
-        return "\n".join([line for line in self.words().splitlines() if not _FRAME.match(line)][-lines:])
+        """Its own last lines for a person: no places in the code of a Java exception, no JSON."""
+        kept = [line for line in self.words().splitlines() if not _FRAME.match(line)]
+        return "\n".join(_plain(line) for line in kept[-lines:])
 
     def words(self) -> str:
         """What it wrote into its log, at most the last 64 KB."""
@@ -219,6 +221,16 @@ def set_name(name: str) -> None:
 def how_it_ended(code: int) -> str:
     """For a sentence that begins with its name and "ended"."""
     return f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+
+
+def _plain(line: str) -> str:
+    """A JSON line of a service as a sentence; any other line as it is."""
+    try:
+        said = json.loads(line)
+        why = [str(said[name]) for name in ("error", "reason", "why", "exception") if said.get(name)]
+        return ": ".join([f"{said['level']}  {said['event']}", *why])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return line
 
 
 def _end_of(log: Path, began: int) -> str:

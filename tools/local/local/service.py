@@ -84,7 +84,10 @@ class Service(process.Owner):
 def _reasons(body: bytes) -> str:
     try:
         parts = json.loads(body)["components"].items()
-        return "; ".join(f"{name}: {part['detail']}" for name, part in parts if not part["ok"]) or "not ready"
+        return (
+            "; ".join(f"{name}: {' '.join(part['detail'].split())}" for name, part in parts if not part["ok"])
+            or "not ready"
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return "not ready"
 

@@ -1,7 +1,9 @@
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,16 +29,22 @@ async def eventually(fact: Callable[[], object], what: str = "") -> object:
 class SmallStack:
     """`make run` with one small service, as a child process."""
 
-    def __init__(self, folder: Path, port: int, **environment: str) -> None:
-        self._folder = folder
+    def __init__(
+        self, folder: Path, port: int, *, machine: str = "", terminal: int | None = None, **environment: str
+    ) -> None:
+        """`machine`: as programs/outside.py makes the data folder's. `terminal`: the one to be on."""
+        self.folder = folder
         self.output = folder.with_suffix(".out")
+        outside = [sys.executable, PROGRAMS / "outside.py", machine, folder] if machine else []
         with self.output.open("w") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, PROGRAMS / "small_stack.py", folder, str(port)],
-                stdout=out,
+                [*outside, sys.executable, PROGRAMS / "small_stack.py", folder, str(port)],
+                stdout=out if terminal is None else terminal,
                 stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if terminal is None else terminal,
                 env=os.environ | {"PYTHONPATH": str(PROGRAMS)} | environment,
+                start_new_session=terminal is not None,
+                preexec_fn=None if terminal is None else lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0),  # noqa: PLW1509
             )
         self.process = psutil.Process(self.popen.pid)
 
@@ -45,7 +53,7 @@ class SmallStack:
         return self.output.read_text()
 
     def log(self, name: str) -> str:
-        return (self._folder / "logs" / f"{name}.log").read_text()
+        return (self.folder / "logs" / f"{name}.log").read_text()
 
     async def says(self, text: str) -> str:
         await eventually(lambda: text in self.said or self.popen.poll() is not None, text)
@@ -64,11 +72,11 @@ class SmallStack:
 def small_stack(tmp_path):
     started = []
 
-    def start(port=None, **environment):
+    def start(port=None, data=tmp_path / "data", **how):
         if port is None:
             port = ports.reserve()
             ports.release(port)  # the stack reserves it for itself
-        started.append(SmallStack(tmp_path / "data", port, **environment))
+        started.append(SmallStack(data, port, **how))
         return started[-1]
 
     yield start

@@ -84,15 +84,6 @@ async def test_servers_that_are_killed_come_back_on_the_same_ports(small_stack, 
     await wait_for(lambda: stack.said.count("PostgreSQL is ready") == 2, "PostgreSQL's second readiness")
 
 
-async def test_a_closed_terminal_stops_everything(light_stack):
-    stack = light_stack()
-    await stack.says("Convoboss runs")
-    family = stack.family()
-    stack.process.send_signal(signal.SIGHUP)
-    assert await stack.ended() == 0
-    assert gone(family)
-
-
 async def test_ctrl_c_stops_everything_and_the_exit_is_clean(small_stack, wait_for):
     stack = small_stack()
     await stack.says("Everything stays up")

@@ -95,11 +95,11 @@ def _problem(error: yaml.YAMLError) -> str:
 def _mistake(error: ErrorDetails, lines: dict[str, int]) -> str:
     field: Any = error["loc"][0]  # a key of YAML may be anything
     where = f"  line {lines[str(field)]}: {field}" if str(field) in lines else f"  {field}"
+    if field not in ChannelFile.model_fields:
+        return f"{where} is not a field of it; there are {', '.join(ChannelFile.model_fields)}"
     match error["type"]:
         case "missing":
             return f"{where} is missing"
-        case "extra_forbidden":
-            return f"{where} is not a field of it; there are {', '.join(ChannelFile.model_fields)}"
         case "not_filled_in":
             return f"{where} is not filled in"
         case _:

@@ -37,4 +37,5 @@ async def complaint(graph: str, channel: ChannelFile, mend: str) -> str:
 def _error(said: Any) -> str:  # any JSON that a server may answer
     if not isinstance(said, dict) or not isinstance(error := said.get("error"), dict):
         return ""
-    return f"{error.get('message')} (code {error.get('code')})"
+    words, code = str(error.get("message")), error.get("code")
+    return words if f"#{code}" in words else f"(#{code}) {words}"  # Facebook mostly puts it there itself

@@ -41,14 +41,24 @@ def test_a_channel_file_is_read_and_its_secrets_are_not_shown(tmp_path):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        (GOOD.replace("page_token: most-secret\n", ""), "page_token"),
-        (GOOD.replace('"1029384756"', "my page"), "page_id"),
-        (GOOD + "colour: red\n", "colour"),
+        (GOOD.replace("page_token: most-secret\n", ""), "page_token is missing"),
+        (GOOD.replace("page_token: most-secret", "page_token:"), "line 6: page_token has to be a text"),
+        (GOOD.replace("page_token: most-secret", "page_token: ..."), "line 6: page_token is not filled in"),
+        (GOOD.replace('"1029384756"', "my page"), "line 2: page_id has to be the page's number, digits only"),
+        (GOOD + "colour: red\n", "line 7: colour is not a field of it; there are bot, page_id,"),
+        (GOOD + "bot: Möwe\n", "line 7: bot has to be the bot's id: small letters"),
+        (GOOD + "messenger_inbox_notification: maybe\n", "messenger_inbox_notification has to be true or false"),
+        (GOOD + "7: red\n", "line 7: 7 is not a field"),
         ("- a list", "field: value"),
-        ("a: [", "line"),
+        ("", "field: value"),
+        ("a: [", "is not YAML: line 1"),
+        (GOOD + "page_name: 'open\n", "is not YAML: line 8"),
+        (GOOD.replace("most-secret", "*most-secret"), "is not YAML: line 6, column 13: found undefined alias a value"),
+        (GOOD.replace("most-secret", "!most-secret x"), "is not YAML: line 6"),
+        (GOOD.replace("most-secret", "most-secret: 7"), "is not YAML: line 6"),
     ],
 )
-def test_a_mistake_in_it_is_named_and_no_secret_is_shown(tmp_path, text, named):
+def test_a_mistake_in_it_is_named_with_its_line_and_no_secret_is_shown(tmp_path, text, named):
     file = tmp_path / "channel.yaml"
     file.write_text(text)
     with pytest.raises(BadChannelFile) as refused:
@@ -57,9 +67,32 @@ def test_a_mistake_in_it_is_named_and_no_secret_is_shown(tmp_path, text, named):
     assert "most-secret" not in str(refused.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BadChannelFile, match=r"nowhere\.yaml cannot be read"):
-        read_channel(tmp_path / "nowhere.yaml")
+def test_all_mistakes_are_named_at_once(tmp_path):
+    file = tmp_path / "channel.yaml"
+    file.write_text("page_id: x\ncolor: red\n")
+    with pytest.raises(BadChannelFile) as refused:
+        read_channel(file)
+    assert [field for field in ("page_id", "color", "app_id", "app_secret") if field not in str(refused.value)] == []
+
+
+def test_numbers_need_no_quotes(tmp_path):
+    file = tmp_path / "channel.yaml"
+    file.write_text(GOOD.replace('"', "") + "page_name: 2026\n")
+    assert (read_channel(file).page_id, read_channel(file).page_name) == ("1029384756", "2026")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda file: None, "cannot be read: No such file or directory"),
+        (lambda file: file.mkdir(), "cannot be read: Is a directory"),
+        (lambda file: file.write_bytes(b"bot: salon\npage_name: \xff\n"), "is not text: line 2 is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path, make, said):
+    make(tmp_path / "channel.yaml")
+    with pytest.raises(BadChannelFile, match=rf"channel\.yaml {said}"):
+        read_channel(tmp_path / "channel.yaml")
 
 
 def test_the_timeline_tells_owner_and_deadline_at_each_moment():

@@ -1,12 +1,16 @@
 """A service for the supervisor's tests: ready at once, or what its environment asks of it."""
 
 import os
+import signal
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 if os.environ.get("PATIENT_EXIT"):
     print("a setting is wrong", file=sys.stderr)
     sys.exit(int(os.environ["PATIENT_EXIT"]))
+
+if os.environ.get("PATIENT_STUBBORN"):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class Answer(BaseHTTPRequestHandler):

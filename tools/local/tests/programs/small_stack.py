@@ -1,23 +1,29 @@
 """The stack with one small service instead of the product's: `small_stack.py DATA_FOLDER PORT`."""
 
-import asyncio
+import os
 import sys
 from pathlib import Path
 
-from local import stack
+from local import main, stack
 from local.catalogue import Program
-from local.errors import LocalError
 
 
-def main(data: Path, port: int) -> int:
+def small(options: stack.Options, port: int) -> stack.Options:
     patient = Program("patient", "patient", port, "a service")
-    options = stack.Options(data, data / "story.json", stay=True, programs=(patient,), topics_module="broker_seen")
-    try:
-        return asyncio.run(stack.run(options))
-    except LocalError as error:
-        print(error, file=sys.stderr)
-        return 1
+    return stack.Options(
+        options.data,
+        options.data / "story.json",
+        stay=True,
+        channel=options.channel,
+        programs=(patient,),
+        topics_module="broker_seen",
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    data, port = Path(sys.argv[1]), int(sys.argv[2])
+    whole = stack.run
+    stack.run = lambda options: whole(small(options, port))
+    channel = os.environ.get("SMALL_CHANNEL")
+    sys.argv[1:] = ["run", "--data", str(data), *(["--channel", channel] if channel else [])]
+    main.main()
