@@ -6,6 +6,8 @@ FAILED: Final = 1
 USAGE: Final = 2
 NO_BROKER: Final = 3
 NO_TOPIC: Final = 4
+NO_DATABASE: Final = 5
+REFUSED: Final = 6
 INTERRUPTED: Final = 130  # as shells have it for Ctrl-C
 
 
@@ -39,3 +41,18 @@ class TopicsMissing(CommandError):
             " `convoboss topics` shows what is there."
         )
         self.topics = topics
+
+
+class DatabaseAway(CommandError):
+    """The database does not answer, or does not let us in."""
+
+    code = NO_DATABASE
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} CONVOBOSS_DATABASE_URL names the database, and the role that owns its schemas.")
+
+
+class Forbidden(CommandError):
+    """What was asked for must not be done, or may not be done by this role."""
+
+    code = REFUSED

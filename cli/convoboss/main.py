@@ -13,7 +13,7 @@ from convoboss.commands import COMMANDS
 from convoboss.errors import INTERRUPTED, CommandError
 
 ABOUT = """\
-Looks into a running Convoboss. It reads; it changes nothing.
+Looks into a running Convoboss, and prepares its database. Nothing here changes a conversation.
 """
 EPILOG = """\
 exit codes:
@@ -22,10 +22,13 @@ exit codes:
   2    an argument or a setting is wrong
   3    no Kafka broker answers
   4    the broker has none of the topics asked for
+  5    the database does not answer, or does not let us in
+  6    refused: the migrations do not fit together, or the role may not do it
   130  ended by Ctrl-C
 
 settings: the same environment variables as the services have (docs/settings.md), above all
   CONVOBOSS_KAFKA_BOOTSTRAP   the brokers to begin with (default 127.0.0.1:9092)
+  CONVOBOSS_DATABASE_URL      the database, for migrate and roles
   NO_COLOR                    no colours, even on a terminal
 
 convoboss <command> --help shows examples.

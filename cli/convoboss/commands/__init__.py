@@ -3,6 +3,6 @@
 from typing import Final
 
 from convoboss.command import Command
-from convoboss.commands import tail, topics
+from convoboss.commands import migrate, roles, tail, topics
 
-COMMANDS: Final[tuple[Command, ...]] = (tail.COMMAND, topics.COMMAND)
+COMMANDS: Final[tuple[Command, ...]] = (tail.COMMAND, topics.COMMAND, migrate.COMMAND, roles.COMMAND)
