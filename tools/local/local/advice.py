@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 SPACE: Final = 150_000_000  # bytes; an empty stack takes 70 MB, the rest is for what is written next
+FULL: Final = 10_000_000  # bytes; with less nothing starts
 WIPE: Final = "make reset wipes the data folder (every conversation of this stack is lost); downloads stay."
 
 
@@ -31,7 +32,7 @@ def _rule(pattern: str, text: str, *, final: bool) -> _Rule:
 
 _KAFKA_BROKEN = (
     r"node ID not found in|No readable meta\.properties|InconsistentClusterId|Invalid cluster\.id"
-    r"|No FeatureLevelRecord|CorruptRecordException|QuorumStateStore|Encountered fatal fault"
+    r"|No FeatureLevelRecord|CorruptRecordException|QuorumStateStore"
     r"|Metadata log directory|because meta\.properties|EofException|was recovered from snapshot"
 )
 _POSTGRES_BROKEN = (
@@ -42,7 +43,7 @@ _POSTGRES_BROKEN = (
 )
 RULES: Final = (
     _rule(
-        r"No space left on device|Disk quota exceeded|not enough space",
+        r"No space left on device|Disk quota exceeded|fault occurred in an? (?:recent )?unsafe memory access",
         "There is no space left on the disk. Free some: the next try goes on by itself.",
         final=False,
     ),
@@ -66,8 +67,13 @@ RULES: Final = (
 )
 
 
-def read(words: str) -> Advice | None:
-    """None when the words are of nothing that is known."""
+def read(words: str, near: Path | None = None) -> Advice | None:
+    """None when the words are of nothing that is known. `near`: a folder on the disk of the data.
+
+    A full disk cuts logs off and looks like damage in many ways; nobody may be told to wipe data because of it.
+    """
+    if near is not None and free(near) < FULL:
+        return RULES[0].advice
     return next((rule.advice for rule in RULES if rule.pattern.search(words)), None)
 
 

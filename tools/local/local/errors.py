@@ -1,5 +1,7 @@
 """What can go wrong with the local stack. The text is a sentence for the person at the terminal."""
 
+from pathlib import Path
+
 from local import advice
 
 
@@ -10,13 +12,14 @@ class LocalError(Exception):
 class StartFailed(LocalError):
     """A server ended, or was not ready in time; carries the last lines of its log.
 
-    `words` is what is searched for a known cause; the log's tail unless more is given. `final`: another try is useless.
+    `words` is what is searched for a known cause; the log's tail unless more is given. `near`: a folder on the disk
+    of the data. `final`: another try is useless.
     """
 
-    def __init__(self, name: str, reason: str, log_tail: str, words: str = "") -> None:
+    def __init__(self, name: str, reason: str, log_tail: str, words: str = "", near: Path | None = None) -> None:
         self.name = name
         self.log_tail = log_tail
-        known = advice.read(words or log_tail)
+        known = advice.read(words or log_tail, near)
         self.final = known is not None and known.final
         text = f"{name} did not start: {reason}\n{log_tail}".rstrip()
         super().__init__(f"{text}\n{known.text}" if known else text)

@@ -197,9 +197,17 @@ class Kafka(process.Owner):
         while not await acknowledged(self.bootstrap):
             if child.returncode is not None:
                 kind = PortTaken if "Address already in use" in child.words() else StartFailed
-                raise kind("Kafka", f"it ended {process.how_it_ended(child.returncode)}", child.tail(), child.words())
+                raise kind(
+                    "Kafka",
+                    f"it ended {process.how_it_ended(child.returncode)}",
+                    child.tail(),
+                    child.words(),
+                    self.log.parent,
+                )
             if time.monotonic() > deadline:
-                raise StartFailed("Kafka", "no record was acknowledged in time", child.tail(), child.words())
+                raise StartFailed(
+                    "Kafka", "no record was acknowledged in time", child.tail(), child.words(), self.log.parent
+                )
             await asyncio.sleep(POLL)
 
 
@@ -233,7 +241,7 @@ async def _formatted(archive: ClassArchive, log: Path) -> Path:
         except TimeoutError:
             raise StartFailed("Kafka", f"formatting its log folder took over {START:.0f} s", "") from None
         if done.returncode:
-            raise StartFailed("Kafka", "its log folder could not be formatted", done.tail(), done.words())
+            raise StartFailed("Kafka", "its log folder could not be formatted", done.tail(), done.words(), log.parent)
         shutil.rmtree(kept, ignore_errors=True)  # a damaged one
         with contextlib.suppress(OSError):  # another process was first: its folder is as good
             (work / "logs").rename(kept)

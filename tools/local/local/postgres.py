@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local import advice, ports, process
+from local import ports, process
 from local.databases import USER, DatabaseServer
 from local.errors import LocalError, PortTaken, StartFailed
 
@@ -116,7 +116,9 @@ class Postgres(DatabaseServer, process.Owner):
         except TimeoutError:
             raise StartFailed("PostgreSQL", f"setting its folder up took over {INIT:.0f} s", "") from None
         if done.returncode:
-            raise StartFailed("PostgreSQL", "its folder could not be set up", done.tail(), done.words())
+            raise StartFailed(
+                "PostgreSQL", "its folder could not be set up", done.tail(), done.words(), self.log.parent
+            )
         work.rename(self._cluster)
 
     def _why_dead(self) -> StartFailed | None:
@@ -124,10 +126,16 @@ class Postgres(DatabaseServer, process.Owner):
         if child is None:
             return None
         if child.returncode is None:
-            known = advice.read(words := child.words())
-            return StartFailed(self.name, "it answers nobody", child.tail(), words) if known and known.final else None
+            stuck = StartFailed(self.name, "it answers nobody", child.tail(), child.words(), self.log.parent)
+            return stuck if stuck.final else None
         kind = PortTaken if "Address already in use" in child.words() else StartFailed
-        return kind("PostgreSQL", f"it ended {process.how_it_ended(child.returncode)}", child.tail(), child.words())
+        return kind(
+            "PostgreSQL",
+            f"it ended {process.how_it_ended(child.returncode)}",
+            child.tail(),
+            child.words(),
+            self.log.parent,
+        )
 
 
 def find_binaries() -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 import time
 from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
@@ -104,9 +105,9 @@ class Supervisor:
                 self._board.set(managed.name, Kind.READY)
                 reason = await _end_of(managed)
             delays = _delays() if time.monotonic() - began > STEADY else delays
-            if reason != said:
+            if (gist := re.sub(r"\d+", "", reason)) != said:  # without times and process numbers
                 self._board.say(f"{reason}\n  its whole log: {managed.log}")
-            said = reason
+            said = gist
             await self._again(managed, next(delays))
 
     async def _again(self, managed: Managed, delay: float) -> None:

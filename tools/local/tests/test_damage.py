@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local import jars, java, paths
+from local import advice, jars, java, paths
 from local.archive import ClassArchive
+from local.errors import StartFailed
 
 pytestmark = pytest.mark.infra
 NOWHERE = "http://127.0.0.1:9"
@@ -85,6 +86,15 @@ async def test_damaged_data_is_named_at_once_with_the_command_that_wipes_it(data
     assert "starting again" not in stack.said
     assert "\tat " not in stack.said, "a Java exception's places in the code help nobody at night"
     assert "Traceback" not in stack.said
+
+
+@pytest.mark.parametrize("words", ["Error: node ID not found in logs", "PANIC: could not write", "cut of"])
+def test_on_a_full_disk_nobody_is_told_to_wipe_data(tmp_path, monkeypatch, words):
+    monkeypatch.setattr(advice, "free", lambda _: 4096)
+    failed = StartFailed("Kafka", "it ended", "", words, tmp_path)
+    assert "no space left on the disk" in str(failed)
+    assert "reset" not in str(failed)
+    assert not failed.final
 
 
 async def test_a_half_made_folder_of_a_killed_first_start_is_made_anew(small_stack, tmp_path):
