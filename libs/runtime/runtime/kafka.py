@@ -35,6 +35,8 @@ STALLED: Final = 3.0
 # Seconds that records wait for the answer to a request before they are handed over behind it. Long for a broker that is
 # well; one that elects a leader for one partition does not hold up the others.
 HELD: Final = 0.1
+GATHER: Final = 0.002  # seconds at most for which records are gathered, while the loop brings more of them
+STEPS: Final = 2  # turns of the loop from bytes on a socket to a record here
 # Seconds for which a failure makes the process not ready: one without traffic would never find out that all is well again.
 TROUBLE: Final = 10.0
 
@@ -123,8 +125,8 @@ async def _discard(producer: AIOKafkaProducer) -> None:
 class Publisher:
     """Publishes events through one idempotent producer: acks=all, no lingering, the partition chosen by us.
 
-    A broker has one request of ours at a time. What comes while none is under way goes out in the same turn of the loop;
-    what comes meanwhile is gathered, and goes out together as soon as the answer is there.
+    A broker has one request of ours at a time. What comes while none is under way goes out as soon as the loop brings no
+    more of it, which is at once where nothing else happens; what comes meanwhile goes out together after the answer.
 
     Records of one key are in the log in the order of the calls, as long as a call is awaited before the next. A call
     that failed may have been written all the same; readers drop the second copy by its event's id.
@@ -255,6 +257,7 @@ class Publisher:
 
     async def _flush(self) -> None:
         """Hands over all that waits for a broker that has no request of ours: one batch for each partition."""
+        await self._gather()
         self._woken = False
         for lane, producer in self._going():
             try:
@@ -265,6 +268,16 @@ class Publisher:
                 self._through(lane, producer, error)
             else:
                 answer.add_done_callback(partial(self._answered, lane, producer))
+
+    async def _gather(self) -> None:
+        """Lets those hand over their records who are about to: a request costs more than a record. Idle, this is no wait."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + GATHER
+        known = -1
+        while known != self._load and loop.time() < until:
+            known = self._load
+            for _ in range(STEPS):
+                await asyncio.sleep(0)
 
     def _going(self) -> list[tuple[Lane, AIOKafkaProducer]]:
         loop = asyncio.get_running_loop()

@@ -7,8 +7,8 @@ all the same, so that the logs of one message can be found in every service.
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -64,27 +64,34 @@ def new() -> str:
     return f"00-{ids[:32]}-{ids[32:]}-00"
 
 
-@contextmanager
-def span(name: str, traceparent: str | None = None, *, root: bool = False) -> Iterator[str | None]:
+class _Carried:
+    """The trace that events carry, for the length of a `with` block. Nothing where there is none."""
+
+    __slots__ = ("_token", "_traceparent")
+
+    def __init__(self, traceparent: str | None) -> None:
+        self._traceparent = traceparent
+        self._token: Token[str | None] | None = None
+
+    def __enter__(self) -> str | None:
+        if self._traceparent is not None:
+            self._token = _current.set(self._traceparent)
+        return self._traceparent
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+
+
+def span(name: str, traceparent: str | None = None, *, root: bool = False) -> AbstractContextManager[str | None]:
     """A step of work under the incoming `traceparent`, or under the current one; yields what events of it should carry.
 
     `root` begins a trace where there is none; else, without exporter and without trace, there is no span.
     """
     parent = valid(traceparent) or _current.get()
     if _Exporter.tracer is not None:
-        with _exported(_Exporter.tracer, name, parent) as carried:
-            yield carried
-        return
-    if parent is None and root:
-        parent = new()
-    if parent is None:
-        yield None
-        return
-    token = _current.set(parent)
-    try:
-        yield parent
-    finally:
-        _current.reset(token)
+        return _exported(_Exporter.tracer, name, parent)
+    return _Carried(new() if parent is None and root else parent)
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """The publisher on a real broker."""
 
 import asyncio
+import itertools
 
 import pytest
-from runtime_world import PARTITIONS, create_topics, until
+from runtime_world import DEADLINE, PARTITIONS, create_topics, until
 
+from runtime import kafka as runtime_kafka
 from runtime.errors import Overloaded, PublishFailed, WrongPartitions
 from runtime.kafka import MAX_WAITING, Publisher
 from runtime.packing import Packed
@@ -28,6 +30,92 @@ async def test_calls_side_by_side_share_requests_and_each_is_acknowledged(world)
     records = await world.published(world.names.said)
     assert len(records) == 500
     assert all(record.partition == partition_of(record.key.decode(), PARTITIONS) for record in records)
+
+
+async def test_callers_side_by_side_keep_the_order_of_each_key_and_lose_nothing(world):
+    async def talk(who: str) -> None:
+        for number in range(20):
+            await world.say(str(number), who=who)
+
+    # not awaited one by one: the order of the calls is that of the log all the same
+    hasty = [asyncio.ensure_future(world.say(str(number), who="hasty")) for number in range(200)]
+    await asyncio.gather(*(talk(f"p{number}") for number in range(40)), *hasty)
+    said: dict[bytes, list[bytes]] = {}
+    for record in await world.published(world.names.said):
+        said.setdefault(record.key, []).append(dict(record.headers)["ce_id"])
+    assert said.pop(b"hasty") == [f"hasty:{number}".encode() for number in range(200)]
+    assert len(said) == 40
+    for key, ids in said.items():
+        assert ids == [key + f":{number}".encode() for number in range(20)]
+
+
+async def test_batch_that_the_broker_refuses_fails_its_own_call_and_no_other(world):
+    from schemas.topics import TOPICS, Topic
+
+    name = f"small.{world.names.suffix}"
+    await create_topics(world.settings.kafka_bootstrap, name, configs={"max.message.bytes": "2000"})
+    TOPICS[name] = Topic(name, "", "who", TOPICS[world.names.said].union)
+    there, elsewhere = (
+        next(who for who in map(str, itertools.count()) if partition_of(who, PARTITIONS) == partition)
+        for partition in range(2)
+    )
+
+    def publish(text: str, who: str) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(world.publisher.publish([Outgoing(name, world.say_event(text, who))]))
+
+    try:
+        await publish("first", there)
+        beside = [publish("beside", elsewhere), asyncio.ensure_future(world.say("another topic"))]
+        large = publish("x" * 5000, there)
+        lane = world.publisher._lanes[name, 0]
+        async with asyncio.timeout(DEADLINE):
+            while lane.since is None:  # noqa: ASYNC110 - it is under way for less than a poll
+                await asyncio.sleep(0)
+        behind = publish("behind", there)
+        results = await asyncio.gather(large, *beside, behind, return_exceptions=True)
+        assert [type(result) for result in results] == [PublishFailed, type(None), type(None), type(None)]
+        texts = [envelope.decode(r.topic, r.value, r.headers).text for r in await world.published(name)]
+        assert sorted(texts) == ["behind", "beside", "first"]
+    finally:
+        del TOPICS[name]
+
+
+async def test_call_that_is_cancelled_takes_back_its_own_records_only(world, kafka):
+    await world.say("before")
+    await kafka.pause()
+    under_way = [asyncio.ensure_future(world.say(text)) for text in ("a", "b")]
+    lane = world.publisher._lanes[world.names.said, partition_of("mia", PARTITIONS)]
+    await until(lambda: lane.since is not None and not lane.waiting, "a and b are under way")
+    waiting = [asyncio.ensure_future(world.say(text)) for text in ("c", "d", "e")]
+    await until(lambda: len(lane.waiting) == 3, "the others wait")
+    under_way[0].cancel()
+    waiting[1].cancel()
+    await kafka.resume()
+    results = await asyncio.gather(*under_way, *waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [
+        asyncio.CancelledError,
+        type(None),
+        type(None),
+        asyncio.CancelledError,
+        type(None),
+    ]
+    ids = [dict(record.headers)["ce_id"].decode() for record in await world.published(world.names.said)]
+    assert ids == ["mia:before", "mia:a", "mia:b", "mia:c", "mia:e"], "what was under way went on, d was taken back"
+
+
+async def test_caller_may_be_less_patient_than_the_publisher_and_a_failure_does_not_keep_the_process_from_traffic(
+    world, kafka, monkeypatch
+):
+    packed = [Packed(world.names.said, b"mia", b"{}", [])]
+    await world.publisher.publish_packed(packed)
+    await kafka.pause()
+    with pytest.raises(PublishFailed, match=r"no answer in 0\.2 s"):
+        await world.publisher.publish_packed(packed, within=0.2)
+    await kafka.resume()
+    publisher = world.publisher._component
+    assert not publisher.report().ok
+    monkeypatch.setattr(runtime_kafka, "TROUBLE", 0.0)
+    assert publisher.report().ok
 
 
 async def test_event_carries_its_source_and_its_trace_as_cloudevents_headers(world):

@@ -107,9 +107,10 @@ def _of_entry(path: Path, entry: object) -> Iterator[Element | Broken]:
     if page is None:
         yield Broken(path, "the entry names no page")
         return
-    for array in (key for key in entry if key in ARRAYS):
+    told = entry.get("time")
+    for array in [key for key in entry if key in ARRAYS]:
         for place, value in _listed(entry[array], (*path, array)):
-            yield Element(place, page, array, entry.get("time"), value)
+            yield Element(place, page, array, told, value)
 
 
 def _page(value: object) -> str | None:

@@ -5,22 +5,16 @@ processes of their own and are loaded in turns. A round's ratio is ours over the
 median of the rounds.
 """
 
-import asyncio
-import os
 import secrets
 import statistics
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from bench.http_load import Answers, load
+from bench.processes import Running, running
 from bench.servers import KEYS, Servers, cpu_seconds
 from ingress.signature import HEADER, sign
-from local import ports
 from runtime.kafka import Publisher
 from runtime.records import Outgoing
 from runtime.secrets import SecretBox
@@ -35,7 +29,6 @@ SECONDS: Final = 3.0  # of one server's turn
 ALONE_SECONDS: Final = 1.5  # the same with one connection
 PRODUCE_SECONDS: Final = 3.0
 WARM_UP: Final = 1.0  # seconds
-UP: Final = 30.0  # seconds for a server to be there
 PAGE: Final = "1029"
 CUSTOMERS: Final = 1000
 BODIES: Final = 20_000
@@ -50,17 +43,10 @@ class Turn:
     cpu: float
 
 
-class Server:
-    """A process that is loaded."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
-        self._process = process
-        self.port = port
-
-    async def turn(self, prepared: list[bytes], *, connections: int, seconds: float) -> Turn:
-        before = cpu_seconds(self._process.pid)
-        answers = await load(self.port, prepared, connections=connections, seconds=seconds)
-        return Turn(answers, (cpu_seconds(self._process.pid) - before) / len(answers.times) * 1e6)
+async def _turn(server: Running, prepared: list[bytes], *, connections: int, seconds: float) -> Turn:
+    before = cpu_seconds(server.pid)
+    answers = await load(server.port, prepared, connections=connections, seconds=seconds)
+    return Turn(answers, (cpu_seconds(server.pid) - before) / len(answers.times) * 1e6)
 
 
 async def measure(servers: Servers, say: Callable[[str], None]) -> Mapping[str, float]:
@@ -68,12 +54,14 @@ async def measure(servers: Servers, say: Callable[[str], None]) -> Mapping[str, 
     await ensure(settings)
     await _know(settings)
     prepared = bodies()
+    environment = _environment(servers)
     async with (
-        _started(servers, "-m", "bench.intake_peers", "bare") as bare,
-        _started(servers, "-m", "ingress") as ours,
+        running("bare", "bench.intake_peers", environment, servers.folder, ["bare"]) as bare,
+        running("ingress", "ingress", environment, servers.folder) as ours,
     ):
         for server in (bare, ours):
-            await server.turn(prepared, connections=CONNECTIONS, seconds=WARM_UP)
+            await server.ready()
+            await _turn(server, prepared, connections=CONNECTIONS, seconds=WARM_UP)
         crowded = await _rounds(bare, ours, prepared, connections=CONNECTIONS, seconds=SECONDS, say=say)
         alone = await _rounds(bare, ours, prepared, connections=1, seconds=ALONE_SECONDS, say=say)
     per_s, each = await _produce(servers)
@@ -82,12 +70,12 @@ async def measure(servers: Servers, say: Callable[[str], None]) -> Mapping[str, 
 
 
 async def _rounds(
-    bare: Server, ours: Server, prepared: list[bytes], *, connections: int, seconds: float, say: Callable[[str], None]
+    bare: Running, ours: Running, prepared: list[bytes], *, connections: int, seconds: float, say: Callable[[str], None]
 ) -> list[tuple[Turn, Turn]]:
     done = []
     for _ in range(ROUNDS):
-        peer = await bare.turn(prepared, connections=connections, seconds=seconds)
-        own = await ours.turn(prepared, connections=connections, seconds=seconds)
+        peer = await _turn(bare, prepared, connections=connections, seconds=seconds)
+        own = await _turn(ours, prepared, connections=connections, seconds=seconds)
         done.append((peer, own))
         say(f"{connections:2} connections: bare {_line(peer)} | ingress {_line(own)} | {_ratio(peer, own):.2f}")
     return done
@@ -136,10 +124,10 @@ async def _know(settings: ServiceSettings) -> None:
         await publisher.stop()
 
 
-def bodies(count: int = BODIES) -> list[bytes]:
+def bodies() -> list[bytes]:
     """Signed webhooks of a thousand customers, head and all, as they go over the wire."""
     made = []
-    for number in range(count):
+    for number in range(BODIES):
         body = (
             b'{"object":"page","entry":[{"id":"%s","time":1795500000000,"messaging":[{"sender":{"id":"%d"},'
             b'"recipient":{"id":"%s"},"timestamp":1795500000000,"message":{"mid":"m_%s%d","text":"Hello, is my parcel there?"}}]}]}'
@@ -153,59 +141,18 @@ def bodies(count: int = BODIES) -> list[bytes]:
     return made
 
 
-@asynccontextmanager
-async def _started(servers: Servers, *command: str) -> AsyncIterator[Server]:
-    port = ports.reserve()
-    arguments = [*command, str(port)] if command[-1] == "bare" else list(command)
-    log = servers.folder / f"{Path(command[-1]).name}.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: ASYNC220, S603 - ours
-            [sys.executable, *arguments], env=_environment(servers, port), stdout=out, stderr=out
-        )
-    try:
-        await _up(port, process, log)
-        yield Server(process, port)
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
-        ports.release(port)
-
-
-def _environment(servers: Servers, port: int = 0) -> dict[str, str]:
-    return os.environ | {
+def _environment(servers: Servers) -> dict[str, str]:
+    return {
         "CONVOBOSS_KAFKA_BOOTSTRAP": servers.bootstrap,
         "CONVOBOSS_SECRET_KEYS": KEYS,
-        "CONVOBOSS_HTTP_PORT": str(port),
         "CONVOBOSS_LOG_LEVEL": "warning",
     }
 
 
-async def _up(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Returns when the server answers a webhook with 200, which ingress does once it knows the page."""
-    probe = bodies(1)[0]
-    async with asyncio.timeout(UP):
-        while process.poll() is None:
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-                continue
-            writer.write(probe)
-            head = await reader.readline()
-            writer.close()
-            if b" 200 " in head:
-                return
-            await asyncio.sleep(0.05)
-    raise RuntimeError(await asyncio.to_thread(log.read_text))
-
-
 async def _produce(servers: Servers) -> tuple[float, float]:
     """Records/s and microseconds of processor for each, where nothing is done but the acknowledged publish."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.intake_peers", "produce", str(PRODUCE_SECONDS)),
-        env=_environment(servers),
-        stdout=subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    per_s, each = map(float, output.split())
+    arguments = ["produce", str(PRODUCE_SECONDS)]
+    async with running("produce", "bench.intake_peers", _environment(servers), servers.folder, arguments) as process:
+        await process.process.wait()
+    per_s, each = map(float, process.log.read_text().splitlines()[-1].split())
     return per_s, each

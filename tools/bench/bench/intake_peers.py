@@ -1,4 +1,4 @@
-"""The processes that ingress is measured beside: `python -m bench.intake_peers {bare PORT,produce SECONDS}`."""
+"""The processes that ingress is measured beside: `python -m bench.intake_peers {bare,produce SECONDS}`."""
 
 import asyncio
 import gc
@@ -10,6 +10,8 @@ import uvloop
 from aiohttp import web
 
 from bench.servers import cpu_seconds
+from runtime.health import Health
+from runtime.http import HttpServer
 from runtime.kafka import Publisher
 from runtime.packing import Packed, pack
 from runtime.records import Outgoing
@@ -22,24 +24,24 @@ WRITERS = 32  # as many as there are connections
 PREPARED = 20_000
 
 
-async def bare(port: int) -> None:
+async def bare(settings: ServiceSettings) -> None:
     """Reads the body and answers `ok`: what aiohttp costs by itself."""
 
     async def ok(request: web.Request) -> web.Response:
         await request.read()
         return web.Response(body=b"ok")
 
+    health = Health()
+    health.component("bare").ok()
     app = web.Application()
     app.router.add_post("/webhooks/messenger", ok)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    await asyncio.Event().wait()
+    async with HttpServer(settings, health, app):
+        await asyncio.Event().wait()
 
 
-async def produce(seconds: float) -> None:
+async def produce(settings: ServiceSettings, seconds: float) -> None:
     """Only the acknowledged publish, one record a call, 32 callers side by side. Prints records/s and µs of CPU each."""
-    publisher = await Publisher.start(ServiceSettings(), source="bench")
+    publisher = await Publisher.start(settings, source="bench")
     records = itertools.cycle(_records())
     count = 0
 
@@ -78,10 +80,10 @@ def main(arguments: list[str]) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # as a service does
     match arguments:
-        case ["bare", port]:
-            uvloop.run(bare(int(port)))
+        case ["bare"]:
+            uvloop.run(bare(ServiceSettings()))
         case ["produce", seconds]:
-            uvloop.run(produce(float(seconds)))
+            uvloop.run(produce(ServiceSettings(), float(seconds)))
         case _:
             sys.exit(__doc__)
 
