@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from convoboss.database import SCHEMAS, owner
 from convoboss.scram import UnusualPassword, verifier
+from runtime.migrations import lock_of
 from runtime.postgres import statements
 from runtime.service import load
 from runtime.settings import ServiceSettings
@@ -77,6 +78,8 @@ def _shown(schema: str, password: SecretStr) -> str | None:
 def _sql(schema: str, database: str, *, good: bool | None, password: str | None) -> Iterator[str]:
     """`good`: whether the role's attributes are right, None where there is no role. `password`: a literal."""
     role = role_of(schema)
+    for lock in ("convoboss roles", lock_of(schema)):  # beside others of us, and beside migrations
+        yield f"SELECT pg_advisory_xact_lock(hashtextextended('{lock}', 0));"
     if not good:
         yield f"{'CREATE' if good is None else 'ALTER'} ROLE {role} {ATTRIBUTES};"
     if password:

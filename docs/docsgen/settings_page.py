@@ -23,7 +23,13 @@ by itself. A service that cannot start with what it is given says which variable
 App id, app secret, verify token and page token belong to a bot's Messenger channel, not to the environment: the README shows
 how a page is connected.
 
+Each can also be given as a file: `CONVOBOSS_KAFKA_PASSWORD_FILE=/run/secrets/kafka` instead of `CONVOBOSS_KAFKA_PASSWORD`.
+The value is the whole file in UTF-8, without line ends at its end. A file that cannot be read, and a variable that is set beside
+its file, are refused. Files are read once, when the process starts. (Tools and what is read before there is a Python
+environment know no files.)
+
 Secrets are never logged and never published in clear. *Secret* marks those whose value is one.
+[security.md](security.md) tells how secured backends are connected.
 
 """
 
@@ -59,6 +65,15 @@ BY_HAND: Final = (
         "asked for",
         "python -m console",
         "*Secret.* Password of the admin that the command makes, where nobody sits at a terminal.",
+    ),
+    *(
+        (
+            f"CONVOBOSS_{schema}_DATABASE_PASSWORD",
+            "empty: the role keeps its password",
+            "./convoboss roles",
+            f"*Secret.* Password of the PostgreSQL role `convoboss_{schema.lower()}`.",
+        )
+        for schema in ("TAKEOVER", "FB_HANDOVER", "NOTIFIER", "CONSOLE")
     ),
 )
 

@@ -154,14 +154,13 @@ class Fleet:
         return dict(await asyncio.gather(*(one(program.name) for program in programs)))
 
     async def install(self) -> None:
-        """By the commands, as a platform team does."""
+        """By the commands, as a platform team does; in any order."""
         owner = owner_environment(self.servers)
-        for module, arguments, env in (
-            ("runtime.topics", (), kafka_environment(self.servers, "ops")),
-            ("convoboss", ("migrate", "pre"), owner),
-            ("convoboss", ("roles",), owner),
+        for ran in await asyncio.gather(
+            self.run("runtime.topics", env=kafka_environment(self.servers, "ops")),
+            self.run("convoboss", "migrate", "pre", env=owner),
+            self.run("convoboss", "roles", env=owner),
         ):
-            ran = await self.run(module, *arguments, env=env)
             assert ran.code == 0, ran.out
             self.installed += ran.out
 
@@ -219,6 +218,7 @@ async def make_servers(folder: Path) -> Servers:
     servers.stranger.write_text(Authority("A stranger").certificate)
     (folder / "secrets").mkdir()
     await asyncio.gather(kafka.start(), servers.postgres.start())
+    _write(servers, "admin-password", Login().password)
     _write(servers, "secret-keys", Fernet.generate_key().decode())
     for user in users:
         _write(servers, f"{user}-kafka-password", f"kafka-{user}")

@@ -145,7 +145,7 @@ async def test_command_line_works_with_a_login_from_a_file(fleet):
 
 
 async def test_database_that_cannot_be_trusted_or_reached_as_set_is_refused_with_the_reason(servers):
-    good = servers.postgres.url_for("convoboss", "any", servers.authority)
+    good = servers.postgres.url_for("convoboss_takeover", "any", servers.authority)
     stem = good.partition("?")[0]
     for url, what in (
         (servers.postgres.url_for("convoboss", "any", servers.stranger), "not trusted"),
@@ -239,7 +239,8 @@ async def test_a_customer_is_answered_by_the_bot_and_handed_to_a_person_on_secur
     made = await fleet.run(
         "console",
         *("create-admin", "--email", login.email, "--name", "Ana Admin"),
-        env=fleet.environment(catalogue.CONSOLE) | {"CONVOBOSS_ADMIN_PASSWORD": login.password},
+        env=fleet.environment(catalogue.CONSOLE)
+        | {"CONVOBOSS_ADMIN_PASSWORD_FILE": fleet.servers.secret("admin-password")},
     )
     assert made.code == 0, made.out
     await seed(places, login, say=print)
@@ -284,17 +285,17 @@ async def test_services_told_to_stop_under_load_end_in_time_and_nothing_is_lost_
             )
             for scene in waiting:
                 await scene.picks("Talk to a person")
-            await under_way(on, waiting[0])
-            writing = asyncio.gather(*(scene.says("hi") for scene in scenes[CUSTOMERS // 3 :]))
+            await under_way(fleet.servers)
+            writing = [asyncio.create_task(scene.says("hi")) for scene in scenes[CUSTOMERS // 3 :]]
+            await asyncio.wait(writing, return_when=asyncio.FIRST_COMPLETED)  # its webhook is under way now
             ended = await fleet.stop(*SERVICES)
-            await writing
+            await asyncio.gather(*writing)
             async with asyncio.timeout(5):
                 async for _ in socket:  # until it is closed: what the console sent before is read
                     pass
             assert socket.closed
         await on.facebook.ask("PUT", "/box/faults", {})
         await on.mail.ask("PUT", "/faults", {})
-    print(ended)
     assert {name: code for name, (code, _) in ended.items()} == {program.name: 0 for program in SERVICES}
     assert max(seconds for _, seconds in ended.values()) < DRAIN
     fleet.start(*SERVICES)
@@ -315,9 +316,18 @@ async def test_services_told_to_stop_under_load_end_in_time_and_nothing_is_lost_
             assert len({mail.message_id for mail in await on.mail.about(scene.key)}) == 1
 
 
-async def under_way(on: Stage, scene: Scene) -> None:
-    """Facebook has the goodbye and has not answered yet."""
-    await scene.hears("A colleague will be with you shortly.")
+async def under_way(servers: Servers) -> None:
+    """Facebook and the mail server have been asked, and have not answered yet."""
+    owner = await asyncpg.connect(servers.postgres.url)
+    try:
+        for table in ("fb_handover.outgoing", "notifier.email"):
+
+            async def sending(table: str = table) -> int:
+                return await owner.fetchval(f"SELECT count(*) FROM {table} WHERE state = 'sending'")  # noqa: S608
+
+            await eventually(f"{table} has something under way", sending, bool, 30)
+    finally:
+        await owner.close()
 
 
 # --- Another number of partitions

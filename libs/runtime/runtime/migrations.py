@@ -181,9 +181,14 @@ def _new(schema: str, package: str, applied: dict[int, str]) -> Iterator[Migrati
             )
 
 
+def lock_of(schema: str) -> str:
+    """The name of the advisory lock that is held while something of the schema is changed."""
+    return f"convoboss migrations {checked(schema)}"
+
+
 async def _lock(connection: Connection, schema: str) -> None:
     """A lock of the session: it is let go with the connection, whatever happens."""
-    await connection.execute(_LOCK, f"convoboss migrations {checked(schema)}")
+    await connection.execute(_LOCK, lock_of(schema))
 
 
 async def _apply_all(connection: Connection, schema: str, package: str, phase: Phase) -> list[Migration]:

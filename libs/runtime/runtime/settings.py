@@ -35,7 +35,7 @@ class _Environment(EnvSettingsSource):
         value, key, is_complex = super().get_field_value(field, field_name)
         variable = f"{self.env_prefix}{field_name}".lower()
         path = self.env_vars.get(variable + FILE)
-        if path is None or field_name + FILE in self.settings_cls.model_fields:
+        if path is None:
             return value, key, is_complex
         try:
             return _content(path, variable.upper(), value), key, is_complex

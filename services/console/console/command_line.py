@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import asyncpg
-from pydantic import EmailStr, TypeAdapter, ValidationError
+from pydantic import EmailStr, Field, SecretStr, TypeAdapter, ValidationError
 
 from console import openapi
 from console.operators import MAX_PASSWORD, MIN_PASSWORD
@@ -33,6 +33,12 @@ class Command:
     """What to do instead of serving; returns the exit code."""
 
     execute: Callable[[], int]
+
+
+class AdminSettings(ConsoleSettings):
+    admin_password: SecretStr | None = Field(
+        None, description="Password of the admin that the command makes, where nobody sits at a terminal."
+    )
 
 
 class Mistake(Exception):
@@ -66,10 +72,12 @@ def _print_openapi() -> int:
 
 
 def _create_admin(email: str, name: str) -> int:
-    settings = service.load(ConsoleSettings)
+    settings = service.load(AdminSettings)
     logs.configure(level=settings.log_level, log_format=settings.log_format, service="console")
     try:
-        said = asyncio.run(create_admin(settings, _checked_email(email), _checked_name(name), _password()))
+        said = asyncio.run(
+            create_admin(settings, _checked_email(email), _checked_name(name), _password(settings.admin_password))
+        )
     except (Mistake, Refusal, Refused, asyncpg.PostgresError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -116,8 +124,8 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _password() -> str:
-    password = os.environ.get(PASSWORD_VARIABLE)
+def _password(given: SecretStr | None) -> str:
+    password = given.get_secret_value() if given is not None else None
     if password is None:
         if not sys.stdin.isatty():
             raise Mistake(f"Set {PASSWORD_VARIABLE}, or run this at a terminal to be asked for the password.")
