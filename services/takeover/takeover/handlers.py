@@ -1,6 +1,6 @@
 """From the log to the tables: load, fold `decide`, store. Nothing is decided here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from runtime.consumer import BaseHandler
 from runtime.logs import get_logger
@@ -13,17 +13,25 @@ from takeover import metrics, repository
 from takeover.bots import Bots, UnknownBot
 from takeover.decide import decide, decide_fault, first_contact
 from takeover.effects import Decision, Effect
+from takeover.firing import Told
 from takeover.state import Conversation
+from takeover.timers import Firing, lateness
 
 log = get_logger(__name__)
 
 
 class Switch(BaseHandler):
-    """`woken` is told the partition whose timers may have changed, before the change is committed."""
+    """`timers` is told which partitions are ours, and of the timers that are stored and that come up."""
 
-    def __init__(self, bots: Bots) -> None:
+    def __init__(self, bots: Bots, timers: Told) -> None:
         self._bots = bots
-        self.woken: Callable[[int], None] = lambda _partition: None
+        self._timers = timers
+
+    async def assigned(self, tx: Connection, topic: str, partition: int) -> None:  # noqa: ARG002
+        self._timers.assigned(partition)
+
+    async def revoked(self, topic: str, partition: int) -> None:  # noqa: ARG002
+        self._timers.revoked(partition)
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
         mine = [record for record in records if not ConversationId.parse(record.key).is_page]
@@ -53,9 +61,12 @@ class Switch(BaseHandler):
             await repository.keep_settings(tx, partition, settings, offset)
         await repository.save(tx, partition, list(batch.after.values()))
         changes = [(batch.before.get(key), state) for key, state in batch.after.items()]
-        await repository.save_timers(tx, partition, changes)
+        soonest = await repository.save_timers(tx, partition, changes)
         await repository.save_episodes(tx, batch.effects)
-        self.woken(partition)
+        if soonest is not None:
+            self._timers.stored(partition, soonest)
+        if batch.fired:
+            self._timers.decided(partition, batch.fired)
 
 
 class Batch:
@@ -68,12 +79,16 @@ class Batch:
         self.settings: dict[str, BotSettings] = {}
         self.effects: list[Effect] = []
         self.outgoing: list[Outgoing] = []
+        self.fired = 0
+        """Timers among the events."""
 
     def take(self, record: Record) -> None:
         event = record.event
         if not isinstance(event, ConversationEvent):
             raise TypeError(record.event.type)
         state = self._state(record.key)
+        if isinstance(event, Firing):
+            self._count_timer(state, event, record)
         self._keep(record, decide(state, event, record.at, self._in_force(state.bot)))
 
     def fault(self, record: Record, reason: str) -> None:
@@ -82,6 +97,12 @@ class Batch:
             raise TypeError(record.event.type)
         state = self._state(record.key)
         self._keep(record, decide_fault(state, event, record.at, self._in_force(state.bot), reason))
+
+    def _count_timer(self, state: Conversation, event: Firing, record: Record) -> None:
+        self.fired += 1
+        late = lateness(state, event, record.at)
+        if late is not None:
+            metrics.TIMER_DRIFT.labels(late.kind).observe(max(0.0, late.seconds))
 
     def _state(self, key: str) -> Conversation:
         return self.after.get(key) or self.before.get(key) or first_contact(key, self._bots.owner_of(key))

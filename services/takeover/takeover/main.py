@@ -38,31 +38,22 @@ async def decide_and_fire(settings: TakeoverServiceSettings, health: Health, poo
     bots = Bots()
     reader = CompactedReader(settings, BOTS, bots.apply, health)
     await reader.catch_up(CATCH_UP)
-    switch = Switch(bots)
+    clockwork = Clockwork(pool, health.component("timers"), batch=settings.timer_batch, poll=settings.timer_poll)
     consumer = OrderedConsumer(
         settings=settings,
         pool=pool,
         publisher=publisher,
         group="takeover",
         topics=[CONVERSATIONS],
-        handler=switch,
+        handler=Switch(bots, clockwork),
         unknown_types="stop",
         health=health,
     )
-    clockwork = Clockwork(
-        pool,
-        publisher,
-        lambda: frozenset(partition for _, partition in consumer.owned()),
-        health.component("timers"),
-        batch=settings.timer_batch,
-        poll=settings.timer_poll,
-    )
-    switch.woken = clockwork.wake
     health.component("start").ok()
     async with asyncio.TaskGroup() as group:
         group.create_task(reader.run())
         group.create_task(consumer.run())
-        group.create_task(clockwork.run())
+        group.create_task(clockwork.run(consumer.within))
 
 
 def main() -> None:

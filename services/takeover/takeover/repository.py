@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from runtime.postgres import Connection, Pool, statements
 from schemas.bots import BotSettings
@@ -14,14 +14,15 @@ from takeover.state import Conversation
 from takeover.timers import Firing, Kind, Timer, timers
 
 SQL = statements("takeover")
-FIRING: TypeAdapter[Firing] = TypeAdapter(Firing)
+FIRING: TypeAdapter[Firing] = TypeAdapter(Annotated[Firing, Field(discriminator="type")])
 
 
-class DueTimer(NamedTuple):
-    conversation: str
-    kind: Kind
-    due_at: datetime
-    event: Firing
+class NextTimer(NamedTuple):
+    """Both in seconds since 1970 by the database's clock. `due_at` None: the partition has no timer."""
+
+    partition: int
+    now: float
+    due_at: float | None
 
 
 async def load(tx: Connection, ids: Sequence[str]) -> dict[str, Conversation]:
@@ -47,8 +48,8 @@ async def save(tx: Connection, partition: int, states: Sequence[Conversation]) -
 
 async def save_timers(
     tx: Connection, partition: int, changes: Iterable[tuple[Conversation | None, Conversation]]
-) -> None:
-    """Stores the difference between the timers of each state before and after."""
+) -> datetime | None:
+    """Stores the difference between the timers of each state before and after; returns when the soonest new one is due."""
     fresh: list[tuple[str, Kind, Timer]] = []
     gone: list[tuple[str, Kind]] = []
     for before, after in changes:
@@ -67,33 +68,39 @@ async def save_timers(
             [each[2].due_at for each in fresh],
             [each[2].event.model_dump_json() for each in fresh],
         )
+    return min((each[2].due_at for each in fresh), default=None)
 
 
 async def save_episodes(tx: Connection, effects: Iterable[Effect]) -> None:
-    for _, event in effects:
-        match event:
-            case TakeoverStarted():
-                await _run(
-                    tx,
-                    "start_episode",
-                    event.episode,
-                    event.conversation,
-                    event.bot,
-                    event.cause,
-                    event.block,
-                    event.at,
-                )
-            case TakeoverAnswered():
-                by = event.holder.name if event.holder else "Page Inbox"
-                await _run(tx, "take_up_episode", event.episode, event.at, by)
-            case TakeoverEnded():
-                await _run(tx, "end_episode", event.episode, event.at, event.cause)
-            case _:
-                pass
-
-
-async def _run(tx: Connection, statement: str, *values: Any) -> None:
-    await tx.execute(SQL[statement], *values)
+    """A statement for all that began, one for all that were taken up, one for all that ended; in this order."""
+    events = [effect.event for effect in effects]
+    started = [event for event in events if isinstance(event, TakeoverStarted)]
+    if started:
+        await tx.execute(
+            SQL["start_episodes"],
+            [event.episode for event in started],
+            [event.conversation for event in started],
+            [event.bot for event in started],
+            [event.cause for event in started],
+            [event.block for event in started],
+            [event.at for event in started],
+        )
+    answered = [event for event in events if isinstance(event, TakeoverAnswered)]
+    if answered:
+        await tx.execute(
+            SQL["take_up_episodes"],
+            [event.episode for event in answered],
+            [event.at for event in answered],
+            [event.holder.name if event.holder else "Page Inbox" for event in answered],
+        )
+    ended = [event for event in events if isinstance(event, TakeoverEnded)]
+    if ended:
+        await tx.execute(
+            SQL["end_episodes"],
+            [event.episode for event in ended],
+            [event.at for event in ended],
+            [event.cause for event in ended],
+        )
 
 
 async def keep_settings(tx: Connection, partition: int, settings: BotSettings, from_offset: int) -> None:
@@ -103,25 +110,13 @@ async def keep_settings(tx: Connection, partition: int, settings: BotSettings, f
     )
 
 
-async def due_timers(pool: Pool, partition: int, most: int) -> list[DueTimer]:
-    """The partition's timers that are due by the database's clock, oldest first."""
-    rows = await pool.fetch(SQL["due_timers"], partition, most)
-    return [
-        DueTimer(row["conversation"], row["kind"], row["due_at"], FIRING.validate_json(row["event"])) for row in rows
-    ]
+async def fire_timers(tx: Connection, partition: int, most: int) -> list[Firing]:
+    """Takes the partition's timers that are due by the database's clock out of the table, oldest first."""
+    rows = await tx.fetch(SQL["fire_timers"], partition, most)
+    return [FIRING.validate_json(row["event"]) for row in rows]
 
 
-async def next_timer(pool: Pool, partition: int) -> float | None:
-    """Seconds until the partition's next timer by the database's clock, None: there is none."""
-    seconds: float | None = await pool.fetchval(SQL["next_timer"], partition)
-    return seconds
-
-
-async def fired(pool: Pool, due: Sequence[DueTimer]) -> None:
-    """The log has them. A timer that was set anew meanwhile stays."""
-    await pool.execute(
-        SQL["fired_timers"],
-        [timer.conversation for timer in due],
-        [timer.kind for timer in due],
-        [timer.due_at for timer in due],
-    )
+async def next_timers(database: Connection | Pool, partitions: Sequence[int]) -> list[NextTimer]:
+    """The next timer of each partition: each is asked by itself, over the index."""
+    rows = await database.fetch(SQL["next_timers"], partitions)
+    return [NextTimer(row["partition"], row["now"], row["due_at"]) for row in rows]

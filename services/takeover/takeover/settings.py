@@ -7,12 +7,21 @@ from runtime.settings import ServiceSettings
 
 class TakeoverServiceSettings(ServiceSettings):
     http_port: int = Field(8084, ge=0, le=65535, description="Port of health and metrics.")
-    timer_batch: int = Field(
-        500,
+    kafka_batch_records: int = Field(
+        2000,
         ge=1,
         le=10_000,
-        description="Most timers of a partition that fire in one go, before others get their turn.",
+        description="Most records of a partition that are decided in one transaction: a conversation is written once in it.",
+    )
+    timer_batch: int = Field(
+        4000,
+        ge=1,
+        le=10_000,
+        description="Most timers of a partition that fire in one transaction, before its events get their turn.",
     )
     timer_poll: float = Field(
-        1.0, gt=0.0, le=60.0, description="Seconds after which due timers are looked for even where none was expected."
+        5.0,
+        gt=0.0,
+        le=60.0,
+        description="Seconds after which timers are looked for even where none was expected, and the database's clock is read.",
     )

@@ -16,6 +16,11 @@ class Timer(NamedTuple):
     event: Firing
 
 
+class Lateness(NamedTuple):
+    kind: Kind
+    seconds: float
+
+
 def timers(state: Conversation) -> Mapping[Kind, Timer]:
     """At most one timer of a kind. Event ids are deterministic, so that firing twice is one event."""
     found: dict[Kind, Timer] = {}
@@ -50,6 +55,28 @@ def timers(state: Conversation) -> Mapping[Kind, Timer]:
     if state.naming is not None:
         found["profile"] = Timer(state.naming.due_at, _overdue(state.id, state.naming.command))
     return found
+
+
+def lateness(state: Conversation, event: Firing, at: datetime) -> Lateness | None:
+    """How late a timer's event came into the log. None where the state before it no longer says when it was due."""
+    kind: Kind
+    match event:
+        case SessionExpired():
+            kind, due_at = "expiry", event.deadline
+        case TurnOverdue() if state.turn is not None and (state.turn.id, state.turn.attempt) == (
+            event.turn,
+            event.attempt,
+        ):
+            kind, due_at = "turn", state.turn.overdue_at
+        case DelayElapsed() if state.delay is not None and state.delay.turn == event.turn:
+            kind, due_at = "delay", state.delay.due_at
+        case ReadOverdue() if state.reading is not None and state.reading.command == event.command:
+            kind, due_at = "thread", state.reading.due_at
+        case ReadOverdue() if state.naming is not None and state.naming.command == event.command:
+            kind, due_at = "profile", state.naming.due_at
+        case _:
+            return None
+    return Lateness(kind, (at - due_at).total_seconds())
 
 
 def _overdue(conversation: str, command: str) -> ReadOverdue:

@@ -1,1 +1,0 @@
-UPDATE episode SET ended_at = $2, end_cause = $3 WHERE id = $1
