@@ -8,7 +8,7 @@ and a turn that was taken twice has the same ids; a crash of its parts leaves a 
 
 import asyncio
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -127,6 +127,15 @@ class FaustTurns:
             await asyncio.gather(starting, stopped, return_exceptions=True)
 
 
+class OneAfterTheOther:
+    """Hands on what was fetched partition by partition, as it came: in turns, each batch of a lane would have one turn."""
+
+    def iterate(self, records: Mapping[Any, Sequence[Any]]) -> Iterator[tuple[Any, Any]]:
+        for tp, fetched in records.items():
+            for record in fetched:
+                yield tp, record
+
+
 def make_app(settings: ServiceSettings, group: str, folder: Path) -> "faust.App":
     """Faust as a consumer loop and nothing else. It writes nothing to `folder`, but wants to have one."""
     import faust
@@ -151,6 +160,7 @@ def make_app(settings: ServiceSettings, group: str, folder: Path) -> "faust.App"
         broker_heartbeat_interval=settings.kafka_session_timeout / HEARTBEATS,
         broker_commit_interval=COMMIT_EVERY,
         stream_buffer_maxsize=STREAM_BUFFER,
+        ConsumerScheduler=OneAfterTheOther,
         stream_wait_empty=False,
     )
 

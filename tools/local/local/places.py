@@ -9,6 +9,7 @@ from local.credentials import Credentials
 
 GRAPH_VERSION = "v26.0"
 SLOW_WORD = "take your time"  # a customer who writes this gets a slow turn: one step of the story is about that
+DATABASE_POOL = "4"  # connections a service: each is a process of some MiB, and two cores do no more at once
 SMTP = "smtp"  # the mail catcher's second port
 
 
@@ -62,6 +63,7 @@ class Plan:
         suggested = {
             "CONVOBOSS_PUBLIC_URL": self.public,
             "CONVOBOSS_SECRET_KEYS": credentials.secret_keys,
+            "CONVOBOSS_DATABASE_POOL": DATABASE_POOL,
             "CONVOBOSS_DRILL_SLOW_KEYWORD": SLOW_WORD,
             "CONVOBOSS_FACEBOOK_PAGE_NAME": "Salon Mira",
             "CONVOBOSS_FACEBOOK_APP_SECRET": credentials.app_secret,

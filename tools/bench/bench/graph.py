@@ -1,0 +1,87 @@
+"""Facebook's side of a reply and nothing else: notes when a message is accepted, answers at once, says who a customer is."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+
+import orjson
+from aiohttp import web
+
+from local import ports
+
+Accepted = Callable[[str, str, str, float], None]
+"""Customer, message id, metadata, and `time.time()` of when it was accepted."""
+
+
+class Graph:
+    """`accepted` is called for every message; nothing is called for typing and thread control."""
+
+    def __init__(self) -> None:
+        self.accepted: Accepted = lambda _customer, _mid, _metadata, _at: None
+        self._numbers = count(1)
+        self._port = ports.reserve()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v26.0"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Graph"]:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.post("/v26.0/{page}/messages", self._messages),
+                web.post("/v26.0/{page}/{action}", _done),
+                web.get("/v26.0/{page}/thread_owner", _nobody),
+                web.get("/v26.0/{customer}", _profile),
+            ]
+        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self._port).start()
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+            ports.release(self._port)
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        body = orjson.loads(await request.read())
+        at = time.time()
+        customer = body["recipient"]["id"]
+        if "message" not in body:
+            return web.json_response({"recipient_id": customer})
+        mid = f"m_sent{next(self._numbers)}"
+        self.accepted(customer, mid, body["message"].get("metadata", ""), at)
+        return web.json_response({"recipient_id": customer, "message_id": mid})
+
+
+async def _done(_request: web.Request) -> web.Response:
+    return web.json_response({"success": True})
+
+
+async def _nobody(_request: web.Request) -> web.Response:
+    return web.json_response({"data": [{"thread_owner": {}}]})
+
+
+async def _profile(_request: web.Request) -> web.Response:
+    return web.json_response({"first_name": "Mia", "last_name": "Winter"})
+
+
+class Waiting:
+    """Whoever waits for the answer to a customer."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, asyncio.Future[float]] = {}
+
+    def expect(self, customer: str) -> "asyncio.Future[float]":
+        """`time.time()` of the customer's next answer."""
+        found = self._answers[customer] = asyncio.get_running_loop().create_future()
+        return found
+
+    def came(self, customer: str, at: float) -> None:
+        expected = self._answers.pop(customer, None)
+        if expected is not None and not expected.done():
+            expected.set_result(at)
