@@ -34,6 +34,10 @@ class Handler(Protocol):
         """The partition is another's, or is about to be taken anew: forget what is remembered of it."""
         ...
 
+    def committed(self, topic: str, partition: int) -> None:
+        """The transaction of the last `handle` is committed. Must not raise. Not called for one of unknown outcome."""
+        ...
+
     async def poisoned(self, tx: Connection, partition: int, record: Record, error: Exception) -> Sequence[Outgoing]:
         """`handle` raised `error` for `record` alone. What is done here counts as its handling: it is not seen again."""
         ...
@@ -46,6 +50,9 @@ class BaseHandler:
         pass
 
     async def revoked(self, topic: str, partition: int) -> None:
+        pass
+
+    def committed(self, topic: str, partition: int) -> None:
         pass
 
     async def poisoned(

@@ -339,6 +339,7 @@ class Partition:
         return self._owned
 
     async def _after_commit(self, committed: Committed | None) -> None:
+        self._wiring.handler.committed(self.topic, self.partition)
         await self._wiring.faults.reached("committed", self.topic, self.partition)
         self._made_progress()
         if committed is not None:

@@ -289,6 +289,22 @@ async def test_batch_comes_again_when_what_it_needs_was_away(world, error):
     assert world.handler.assigned_to.count(place) == 3, "what the handler remembered is begun anew each time"
 
 
+async def test_handler_is_told_when_its_batch_is_committed_and_not_of_one_that_failed(world):
+    failures = [Later("away")]
+    told: list[int] = []
+
+    async def away(_records):
+        if failures:
+            raise failures.pop()
+
+    world.handler.before = away
+    world.handler.committed = lambda _topic, _partition: told.append(len(world.handler.batches))
+    await world.say("a", "b")
+    async with world.consuming():
+        await has(world, "a", "b")
+    assert told == [2], "the second attempt alone"
+
+
 async def test_stored_offset_that_the_log_no_longer_has_stops_the_partition_and_skips_nothing(world):
     other = a_person_elsewhere()
     await world.say("a", "b", "c", "d")
