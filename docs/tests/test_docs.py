@@ -81,7 +81,10 @@ def test_settings_has_every_variable_that_is_named_anywhere() -> None:
         if name and path.suffix in {".py", ".md", ".sh", ".toml", ".yaml", ".yml", ""} and path.is_file():
             for variable in re.findall(r"\bCONVOBOSS_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", path.read_text("utf-8", "ignore")):
                 named.setdefault(variable, name)
-    unknown = {variable: name for variable, name in named.items() if variable not in settings_page.variables()}
+    known = settings_page.variables()
+    unknown = {
+        variable: name for variable, name in named.items() if not {variable, variable.removesuffix("_FILE")} & known
+    }
     assert unknown == {}
 
 
@@ -199,6 +202,18 @@ def test_test_names_in_adrs_exist() -> None:
     for adr in ADRS:
         for name in re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", text(adr)):
             assert any(f"def test_{name}(" in text(path) for path in ROOT.glob("services/*/tests/test_*.py")), name
+
+
+def test_rights_at_the_brokers_are_those_that_the_catalogue_asks_for() -> None:
+    part = text(DOCS / "security.md").partition("### Rights")[2].partition("\n#")[0]
+    rows = {
+        user: (writes, reads)
+        for user, writes, reads in re.findall(r"^\| (\S+) \| (.+?) \| (.+?) \|", part, re.MULTILINE)
+    }
+    for service in ("ingress", "takeover", "flow-engine", "fb-handover", "notifier", "console"):
+        writes, reads = (set(cell.split(", ")) for cell in rows[service])
+        assert writes == {topic.name for topic in TOPICS.values() if service in topic.written_by}, service
+        assert reads == {topic.name for topic in TOPICS.values() if service in topic.read_by}, service
 
 
 def test_every_direct_dependency_has_a_reason_and_a_licence() -> None:

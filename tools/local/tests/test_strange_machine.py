@@ -70,7 +70,7 @@ def setup(clone: Path, *words: str, env: dict[str, str], machine: tuple[str, ...
     done = subprocess.run(
         [*outside, "make", "setup", *words],
         cwd=clone,
-        env=env | {"CONVOBOSS_TEST_CWD": str(clone)},
+        env=env | {"STRANGE_MACHINE_CWD": str(clone)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ MOUNTS = {
     "read-only": [["mount", "--bind", "{0}", "{0}"], ["mount", "-o", "remount,ro,bind", "{0}"]],
     "full": [["mount", "-t", "tmpfs", "-o", "size=20m", "none", "{0}"]],
 }
-INSIDE = "CONVOBOSS_TEST_INSIDE"
+INSIDE = "STRANGE_MACHINE_INSIDE"
 
 kind, folder, *command = sys.argv[1:]
 if INSIDE not in os.environ:
@@ -24,5 +24,5 @@ if INSIDE not in os.environ:
 for mount in MOUNTS[kind]:
     if subprocess.run([part.format(folder) for part in mount], check=False).returncode:
         sys.exit(77)
-os.chdir(os.environ.get("CONVOBOSS_TEST_CWD", "."))
+os.chdir(os.environ.get("STRANGE_MACHINE_CWD", "."))
 os.execvp(command[0], command)  # noqa: S606
