@@ -101,9 +101,10 @@ def customer_message(step: Step, event: CustomerMessage) -> None:
 
 def place_held(step: Step) -> None:
     """What waited for the thread's owner comes before whatever is said next."""
-    held, step.state.held = step.state.held, ()
-    if held:
-        step.state.reading = None
+    held = step.state.held
+    if not held:
+        return
+    step.state.held, step.state.reading = (), None
     for message in held:
         place(step, message)
 

@@ -1,6 +1,8 @@
 """From the log to the tables: load, fold `decide`, store. Nothing is decided here."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Final, cast, get_args
 
 from runtime.consumer import BaseHandler
 from runtime.logs import get_logger
@@ -14,8 +16,12 @@ from takeover.bots import Bots, UnknownBot
 from takeover.decide import decide, decide_fault, first_contact
 from takeover.effects import Decision, Effect
 from takeover.firing import Told
+from takeover.memory import Memory
 from takeover.state import Conversation
 from takeover.timers import Firing, lateness
+
+REMEMBERED: Final = 5_000  # conversations, with some 10 kB each
+_FIRINGS: Final = frozenset(get_args(Firing))
 
 log = get_logger(__name__)
 
@@ -26,16 +32,19 @@ class Switch(BaseHandler):
     def __init__(self, bots: Bots, timers: Told) -> None:
         self._bots = bots
         self._timers = timers
+        self._memory = Memory(REMEMBERED)
 
     async def assigned(self, tx: Connection, topic: str, partition: int) -> None:  # noqa: ARG002
+        self._memory.forget(partition)
         self._timers.assigned(partition)
 
     async def revoked(self, topic: str, partition: int) -> None:  # noqa: ARG002
+        self._memory.forget(partition)
         self._timers.revoked(partition)
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
         mine = [record for record in records if not ConversationId.parse(record.key).is_page]
-        batch = Batch(self._bots, await repository.load(tx, list({record.key for record in mine})))
+        batch = Batch(self._bots, await self._load(tx, partition, {record.key for record in mine}))
         for record in mine:
             batch.take(record)
         await self._store(tx, partition, records[0].offset, batch)
@@ -47,7 +56,7 @@ class Switch(BaseHandler):
         if isinstance(error, UnknownBot) or not isinstance(record.event, ConversationEvent):
             return letters
         metrics.FAULTS.inc()
-        batch = Batch(self._bots, await repository.load(tx, [record.key]))
+        batch = Batch(self._bots, await self._load(tx, partition, {record.key}))
         try:
             batch.fault(record, f"{type(error).__name__}: {error}")
         except Exception:
@@ -56,10 +65,17 @@ class Switch(BaseHandler):
         await self._store(tx, partition, record.offset, batch)
         return [*letters, *batch.outgoing]
 
+    async def _load(self, tx: Connection, partition: int, ids: set[str]) -> dict[str, Conversation]:
+        known = self._memory.known(partition, ids)
+        missing = ids - known.keys()
+        return known | await repository.load(tx, list(missing)) if missing else known
+
     async def _store(self, tx: Connection, partition: int, offset: int, batch: "Batch") -> None:
         for settings in batch.settings.values():
-            await repository.keep_settings(tx, partition, settings, offset)
+            if self._memory.is_new(partition, settings.bot, settings.version):
+                await repository.keep_settings(tx, partition, settings, offset)
         await repository.save(tx, partition, list(batch.after.values()))
+        self._memory.keep(partition, batch.after)
         changes = [(batch.before.get(key), state) for key, state in batch.after.items()]
         soonest = await repository.save_timers(tx, partition, changes)
         await repository.save_episodes(tx, batch.effects)
@@ -67,6 +83,7 @@ class Switch(BaseHandler):
             self._timers.stored(partition, soonest)
         if batch.fired:
             self._timers.decided(partition, batch.fired)
+        batch.count()
 
 
 class Batch:
@@ -81,14 +98,13 @@ class Batch:
         self.outgoing: list[Outgoing] = []
         self.fired = 0
         """Timers among the events."""
+        self._decided: Counter[str] = Counter()
 
     def take(self, record: Record) -> None:
-        event = record.event
-        if not isinstance(event, ConversationEvent):
-            raise TypeError(record.event.type)
+        event = cast("ConversationEvent", record.event)  # `decide` has no rule for anything else, and raises
         state = self._state(record.key)
-        if isinstance(event, Firing):
-            self._count_timer(state, event, record)
+        if type(event) in _FIRINGS:
+            self._count_timer(state, cast("Firing", event), record)
         self._keep(record, decide(state, event, record.at, self._in_force(state.bot)))
 
     def fault(self, record: Record, reason: str) -> None:
@@ -117,9 +133,18 @@ class Batch:
         self.after[record.key] = decision.state
         self.effects += decision.effects
         self.outgoing += [Outgoing(topic, event, record.traceparent) for topic, event in decision.effects]
-        metrics.DECIDED.labels(record.event.type).inc()
-        for effect in decision.effects:
-            count(effect)
+        self._decided[record.event.type] += 1
+
+    def count(self) -> None:
+        """For the metrics, once a batch."""
+        for kind, decided in self._decided.items():
+            metrics.DECIDED.labels(kind).inc(decided)
+        for effect in self.effects:
+            if type(effect.event) in COUNTED:
+                count(effect)
+
+
+COUNTED: Final = frozenset({TakeoverStarted, TakeoverEnded, AnswerSuppressed, CommandRefused})
 
 
 def count(effect: Effect) -> None:

@@ -27,7 +27,7 @@ class NextTimer(NamedTuple):
 
 async def load(tx: Connection, ids: Sequence[str]) -> dict[str, Conversation]:
     rows = await tx.fetch(SQL["load"], ids)
-    states = (Conversation.model_validate_json(row["state"]) for row in rows)
+    states = (Conversation.from_json(row["state"]) for row in rows)
     return {state.id: state for state in states}
 
 
@@ -41,7 +41,7 @@ async def save(tx: Connection, partition: int, states: Sequence[Conversation]) -
             [state.owner for state in states],
             [state.epoch for state in states],
             [state.seq for state in states],
-            [state.model_dump_json(exclude_defaults=True) for state in states],
+            [state.to_json() for state in states],
             [state.last_at for state in states],
         )
 
@@ -53,6 +53,8 @@ async def save_timers(
     fresh: list[tuple[str, Kind, Timer]] = []
     gone: list[tuple[str, Kind]] = []
     for before, after in changes:
+        if before is not None and not _may_differ(before, after):
+            continue
         old: Mapping[Kind, Timer] = timers(before) if before is not None else {}
         new = timers(after)
         fresh += [(after.id, kind, timer) for kind, timer in new.items() if old.get(kind) != timer]
@@ -69,6 +71,18 @@ async def save_timers(
             [each[2].event.model_dump_json() for each in fresh],
         )
     return min((each[2].due_at for each in fresh), default=None)
+
+
+def _may_differ(before: Conversation, after: Conversation) -> bool:
+    """Whether a value that timers follow from was replaced; a decision never changes one in place."""
+    return (
+        before.episode is not after.episode
+        or before.turn is not after.turn
+        or before.delay is not after.delay
+        or before.reading is not after.reading
+        or before.naming is not after.naming
+        or before.epoch != after.epoch
+    )
 
 
 async def save_episodes(tx: Connection, effects: Iterable[Effect]) -> None:

@@ -1,9 +1,10 @@
 """Who has a conversation, why, since when, until when, and what comes next: all that a decision stands on."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, TypeAdapter
 
 from schemas.base import Document
 from schemas.conversations import CustomerMessage
@@ -97,10 +98,17 @@ class Thread(Document):
         return self.known, self.owner
 
 
-class Conversation(BaseModel):
-    """The row of a conversation. A decision works on a copy; its nested values are never changed in place."""
+_THREAD = Thread()
 
-    model_config = ConfigDict(extra="ignore")
+
+@dataclass
+class Conversation:
+    """The row of a conversation. A decision works on a copy; its nested values are never changed in place.
+
+    No pydantic model: every event copies it and sets some of its fields, which costs a model several times as much.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="ignore")
 
     id: str
     bot: str
@@ -122,7 +130,7 @@ class Conversation(BaseModel):
     greeting: str = ""
     """What the bot says before its first answer after an expiry."""
 
-    thread: Thread = Thread()
+    thread: Thread = _THREAD
     reading: Question | None = None
     held: tuple[CustomerMessage, ...] = ()
     """Messages that wait for the answer to `reading`."""
@@ -134,3 +142,20 @@ class Conversation(BaseModel):
     naming: Question | None = None
     """The customer's name was asked for."""
     recent: tuple[Said, ...] = ()
+
+    def copy(self) -> Self:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def to_json(self) -> str:
+        """The row's `state`. What has its default is written too: comparing costs more than writing."""
+        return _ADAPTER.serializer.to_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Conversation":
+        """Raises pydantic's ValidationError."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER: TypeAdapter[Conversation] = TypeAdapter(Conversation)

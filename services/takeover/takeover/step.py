@@ -61,7 +61,7 @@ class Step:
     """One decision in the making."""
 
     def __init__(self, state: Conversation, event: ConversationEvent, at: datetime, settings: BotSettings) -> None:
-        self.state = state.model_copy()
+        self.state = state.copy()
         self.event = event
         self.at = at if state.last_at is None or at > state.last_at else state.last_at
         self.state.last_at = self.at
@@ -106,11 +106,15 @@ class Step:
     def remember(self, seq: int, speaker: Speaker, text: str, by: Person | None = None, name: str = "") -> None:
         """Keep the last texts of all, and the last of each speaker: refusals show what was newer."""
         said = Said(seq=seq, speaker=speaker, by=by.id if by else "", name=by.name if by else name, text=text[:SHORT])
-        kept = (*self.state.recent, said)
-        last = {line.seq for line in kept[-LAST_TEXTS:]}
-        for kind in Speaker:
-            last.update(line.seq for line in [line for line in kept if line.speaker is kind][-LAST_OF_A_SPEAKER:])
-        self.state.recent = tuple(line for line in kept if line.seq in last)
+        lines = (*self.state.recent, said)
+        later: dict[str, int] = {}  # lines of each speaker behind the one that is looked at
+        kept: list[Said] = []
+        for place, line in enumerate(reversed(lines)):
+            of_speaker = later.get(line.speaker, 0)
+            later[line.speaker] = of_speaker + 1
+            if place < LAST_TEXTS or of_speaker < LAST_OF_A_SPEAKER:
+                kept.append(line)
+        self.state.recent = tuple(reversed(kept))
 
     def newer(self, seq: int, *speakers: Speaker) -> tuple[Said, ...]:
         return tuple(line for line in self.state.recent if line.seq > seq and line.speaker in speakers)
@@ -519,9 +523,9 @@ class Step:
     def report_done(self, command: str) -> None:
         """A thread command was reported, whatever became of it."""
         thread = self.state.thread
-        self.state.thread = thread.model_copy(
-            update={"under_way": tuple(way for way in thread.under_way if way[0] != command)}
-        )
+        if thread.under_way:
+            left = tuple(way for way in thread.under_way if way[0] != command)
+            self.state.thread = thread.model_copy(update={"under_way": left})
 
     def read_thread(self) -> None:
         if self.state.reading is None:

@@ -49,7 +49,7 @@ class Play(World):
 
     def __init__(self, *, known: bool = True, **how) -> None:
         super().__init__(bot_settings(**how), known=known)
-        self.first = self.state.model_copy()
+        self.first = self.state.copy()
         self.log = []
         self.answered: dict[int, list[str]] = {}
 
@@ -228,7 +228,7 @@ class Play(World):
     def folds_to_the_same(self) -> None:
         state, effects = self.first, []
         for event, at in self.log:
-            state = type(state).model_validate_json(state.model_dump_json(exclude_defaults=True))
+            state = type(state).from_json(state.to_json())
             decision = decide(state, event, at, self.settings)
             state = decision.state
             effects += decision.effects
