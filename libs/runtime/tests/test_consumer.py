@@ -151,10 +151,13 @@ async def test_unknown_type_stops_its_partition_with_an_alarm_and_no_other(world
     await world.say("after")
     async with world.consuming():
         await has(world, "a")
-        await until(lambda: not world.health.report().ready, "readiness failed")
-        (component,) = [each for name, each in world.health.report().components.items() if "consumer" in name]
-        assert "unknown_type" in component.detail
-        assert "test.said.v2" in component.detail
+
+        def stopped():
+            (component,) = [each for name, each in world.health.report().components.items() if "consumer" in name]
+            return "unknown_type" in component.detail and "test.said.v2" in component.detail
+
+        await until(stopped, "readiness says why")
+        assert not world.health.report().ready
         await world.say("x", "y", who=other)
         await has(world, "x", "y", who=other)
         assert await world.texts() == ["a"], "what stands behind it waits"
