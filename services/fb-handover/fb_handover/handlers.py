@@ -1,6 +1,6 @@
 """From the topics to the tables. Nothing is decided and nothing is sent here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -20,7 +20,15 @@ class Sending(Protocol):
     def own(self, partition: int) -> None: ...
     def disown(self, partition: int) -> None: ...
     def wake(self) -> None:
-        """Something is about to be committed that can be sent."""
+        """Something was committed that can be sent."""
+        ...
+
+    def claimant(self) -> repository.Claimant:
+        """Who takes up conversations as they are stored."""
+        ...
+
+    def take(self, taken: Iterable[repository.Taken]) -> None:
+        """These were claimed for us, and the transaction is committed."""
         ...
 
 
@@ -30,13 +38,16 @@ class Commands(BaseHandler):
     def __init__(self, sending: Sending, now: Callable[[], datetime]) -> None:
         self._sending = sending
         self._now = now
+        self._stored: dict[int, repository.Stored] = {}
+        """Partition → what is in the transaction under way."""
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
-        closed = await repository.store(tx, partition, intake.plan(records))
-        self._sending.wake()
+        self._stored.pop(partition, None)
+        stored = await repository.store(tx, partition, intake.plan(records), self._sending.claimant())
+        self._stored[partition] = stored
         at = self._now()
         told: list[Outgoing] = []
-        for each in closed:
+        for each in stored.closed:
             log.info("suppressed", conversation=each.command.conversation, command=each.command.id)
             metrics.SUPPRESSED.inc()
             report = reports.suppressed(each.command, at=at, said=each.said)
@@ -44,10 +55,18 @@ class Commands(BaseHandler):
         return told
 
     async def assigned(self, tx: Connection, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
+        self._stored.pop(partition, None)
         self._sending.own(partition)
 
     async def revoked(self, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
+        self._stored.pop(partition, None)
         self._sending.disown(partition)
+
+    def committed(self, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
+        stored = self._stored.pop(partition, repository.Stored())
+        self._sending.take(stored.taken)
+        if stored.resting:
+            self._sending.wake()
 
 
 class Echoes(BaseHandler):
@@ -56,13 +75,16 @@ class Echoes(BaseHandler):
     def __init__(self, sending: Sending, context: Callable[[], order.Context]) -> None:
         self._sending = sending
         self._context = context
+        self._noted: set[int] = set()
+        """Partitions in whose transaction under way an echo was noted."""
 
     async def handle(
         self,
         tx: Connection,
-        partition: int,  # noqa: ARG002 - an echo's command is found by its id
+        partition: int,
         records: Sequence[Record],
     ) -> Sequence[Outgoing]:
+        self._noted.discard(partition)
         heard = {each.origin.command: each for each in intake.heard(records)}
         if not heard:
             return []
@@ -77,5 +99,10 @@ class Echoes(BaseHandler):
                 told += [Outgoing(CONVERSATIONS, report, row.traceparent) for report in transition.reports]
         if noted:
             await repository.note_echoes(tx, [transition.row for transition in noted])
-            self._sending.wake()
+            self._noted.add(partition)
         return told
+
+    def committed(self, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
+        if partition in self._noted:
+            self._noted.discard(partition)
+            self._sending.wake()

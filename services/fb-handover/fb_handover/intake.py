@@ -1,6 +1,6 @@
 """What a batch of commands does to the table: which rows are appended, and what is silenced. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fb_handover.graph_body import Origin, read_metadata
@@ -32,6 +32,14 @@ class Batch:
     @property
     def conversations(self) -> list[str]:
         return sorted({row.command.conversation for row in self.rows} | self.silences.keys())
+
+    def first_waiting(self, conversations: Container[str]) -> list[NewRow]:
+        """The first row of each of these conversations that waits."""
+        found: dict[str, NewRow] = {}
+        for row in self.rows:
+            if row.state is State.WAITING and row.command.conversation in conversations:
+                found.setdefault(row.command.conversation, row)
+        return list(found.values())
 
 
 def plan(records: Sequence[Record]) -> Batch:

@@ -1,5 +1,6 @@
 """The tables `outgoing` and `lane`. A lane is always locked before rows of its conversation."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 import asyncpg
 from pydantic import TypeAdapter
 
-from fb_handover.intake import Batch
+from fb_handover.intake import Batch, NewRow
 from fb_handover.order import Met, Transition
 from fb_handover.outgoing import QueuedCommand, Row, State, Step
 from runtime.outbox import enqueue
@@ -57,18 +58,79 @@ class Silenced:
     traceparent: str | None
 
 
-async def store(tx: Connection, partition: int, batch: Batch) -> list[Silenced]:
-    """Appends a batch and applies its silences; returns what these closed."""
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who takes up conversations as their first command is stored: at most `most`, for `lease` seconds each.
+
+    `begins`: whether the request for a command is made as soon as it is stored; then its ledger entry is stored with it.
+    `since`: when this was said, in monotonic seconds.
+    """
+
+    owner: str
+    lease: float
+    most: int
+    begins: Callable[[QueuedCommand], bool]
+    since: float
+
+
+NOBODY: Final = Claimant("", 0.0, 0, lambda _command: False, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A conversation that was claimed as it was stored. `row`: its first command, `sending` where it is begun.
+
+    `since`: a time before the claim, in monotonic seconds.
+    """
+
+    lane: Lane
+    row: Row | None
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`closed`: what the batch's silences closed. `resting`: some conversations are left for `claim`."""
+
+    closed: tuple[Silenced, ...] = ()
+    taken: tuple[Taken, ...] = ()
+    resting: bool = False
+
+
+async def store(tx: Connection, partition: int, batch: Batch, claimant: Claimant = NOBODY) -> Stored:
+    """Appends a batch and applies its silences; claims conversations that had nothing open before."""
     if not batch.conversations:
-        return []
-    await tx.execute(_SQL["open_lanes"], batch.conversations, partition)
+        return Stored()
+    lanes = await _open_lanes(tx, partition, batch, claimant)
     closed = await _silence(tx, batch)
-    stored = await _append(tx, partition, batch)
-    return closed + [
+    begun = {each.command.id for each in batch.first_waiting(lanes) if claimant.begins(each.command)}
+    rows = [replace(row, state=State.SENDING) if row.command.id in begun else row for row in batch.rows]
+    stored = await _append(tx, partition, rows)
+    closed += [
         Silenced(row.command, said=False, traceparent=row.traceparent)
-        for row in batch.rows
+        for row in rows
         if row.state is State.SUPPRESSED and row.command.id in stored
     ]
+    heads = {
+        each.command.conversation: _first(each, stored[each.command.id], sending=each.command.id in begun)
+        for each in batch.first_waiting(lanes)
+        if each.command.id in stored
+    }
+    taken = tuple(Taken(lane, heads.get(conversation), claimant.since) for conversation, lane in lanes.items())
+    return Stored(tuple(closed), taken, resting=len(taken) < len(batch.conversations))
+
+
+async def _open_lanes(tx: Connection, partition: int, batch: Batch, claimant: Claimant) -> dict[str, Lane]:
+    """Conversation → lane of those that are now the claimant's."""
+    conversations = batch.conversations
+    wanted = [number < claimant.most for number in range(len(conversations))]
+    rows = await tx.fetch(_SQL["open_lanes"], conversations, partition, claimant.owner, claimant.lease, wanted)
+    return {row["conversation"]: Lane(row["conversation"], partition, row["fence"]) for row in rows if row["claimed"]}
+
+
+def _first(new: NewRow, position: int, *, sending: bool) -> Row:
+    state = State.SENDING if sending else State.WAITING
+    return Row(position, new.command, state, new.step, attempts=int(sending), traceparent=new.traceparent)
 
 
 async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:
@@ -83,8 +145,9 @@ async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:
     ]
 
 
-async def _append(tx: Connection, partition: int, batch: Batch) -> set[str]:
-    commands = [row.command for row in batch.rows]
+async def _append(tx: Connection, partition: int, rows: Sequence[NewRow]) -> dict[str, int]:
+    """Command → position of those that were not there."""
+    commands = [row.command for row in rows]
     stored = await tx.fetch(
         _SQL["store"],
         [command.conversation for command in commands],
@@ -94,11 +157,11 @@ async def _append(tx: Connection, partition: int, batch: Batch) -> set[str]:
         [command.epoch for command in commands],
         [command.type for command in commands],
         [command.model_dump_json() for command in commands],
-        [row.traceparent for row in batch.rows],
-        [row.state for row in batch.rows],
-        [row.step for row in batch.rows],
+        [row.traceparent for row in rows],
+        [row.state for row in rows],
+        [row.step for row in rows],
     )
-    return {row["command"] for row in stored}
+    return {row["command"]: row["position"] for row in stored}
 
 
 async def echoed(tx: Connection, conversations: Sequence[str], commands: Sequence[str]) -> list[Row]:
@@ -132,6 +195,10 @@ class Outbound:
         self._pool = pool
         self._owner = owner
         self._lease = lease
+
+    def claimant(self, most: int, begins: Callable[[QueuedCommand], bool]) -> Claimant:
+        """Ourselves, taking up at most so many conversations as they are stored."""
+        return Claimant(self._owner, self._lease, most, begins, time.monotonic())
 
     async def claim(self, partitions: Sequence[int], most: int) -> list[Lane]:
         """Conversations that are due, now ours."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,9 +14,9 @@ from fb_handover.channels import Channels, Connected
 from fb_handover.graph import Graph
 from fb_handover.graph_body import GraphRequest, Origin
 from fb_handover.hearing import Hearing
-from fb_handover.order import Context, Listen, Rules, Transition
-from fb_handover.outgoing import Row, State, Step
-from fb_handover.repository import Lane, LaneLost, Outbound
+from fb_handover.order import Act, Context, Listen, Rules, Transition
+from fb_handover.outgoing import QueuedCommand, Row, State, Step, first_step
+from fb_handover.repository import Claimant, Lane, LaneLost, Outbound, Taken
 from runtime import tracing
 from runtime.backoff import Rng, delays
 from runtime.errors import passes
@@ -24,11 +24,10 @@ from runtime.health import Component
 from runtime.logs import bind, get_logger
 from schemas.base import ConversationId
 from schemas.commands import PassThread, SendMessage
+from schemas.messages import Speaker
 
 IDLE: Final = 1.0  # seconds between looks at the table when nothing calls
 LEAST: Final = 0.01  # seconds between looks while what is due is locked by somebody
-SOON: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
-"""Seconds between looks after a call: it comes from inside the transaction whose commit makes the commands visible."""
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
 
@@ -84,7 +83,6 @@ class Sender:
         self._turn = 0
         self._work: set[asyncio.Task[None]] = set()
         self._called = asyncio.Event()
-        self._soon: deque[float] = deque()
         self._stopping = False
         component.expects_progress(lambda: bool(self._work))
 
@@ -99,8 +97,32 @@ class Sender:
         self._owned.discard(partition)
 
     def wake(self) -> None:
-        self._soon = deque(SOON)
         self._called.set()
+
+    def claimant(self) -> Claimant:
+        """Our share for one partition: as many conversations as it has time for, divided among the partitions."""
+        free = 0 if self._stopping else max(0, self._limits.at_once - len(self._work))
+        return self._outbound.claimant(free // max(1, len(self._owned)), self._begins)
+
+    def take(self, taken: Iterable[Taken]) -> None:
+        """They were claimed for us as they were stored, and are committed."""
+        for each in taken:
+            self._start(each.lane, each)
+
+    def _begins(self, command: QueuedCommand) -> bool:
+        """A bot's message goes out at once. A person's gets its ledger entry just before its request: were this process to
+
+        die in between, the person would be asked whether a message arrived that never left.
+        """
+        if not isinstance(command, SendMessage) or command.speaker is not Speaker.BOT:
+            return False
+        row = Row(0, command, State.WAITING, first_step(command))
+        return row.step is Step.SEND and isinstance(
+            order.decide(row, self.context(), connected=self._connected(command) is not None), Act
+        )
+
+    def _connected(self, command: QueuedCommand) -> Connected | None:
+        return self._channels.connected(ConversationId.parse(command.conversation).account)
 
     @property
     def owned(self) -> Sequence[int]:
@@ -159,8 +181,6 @@ class Sender:
         return owned[self._turn :] + owned[: self._turn]
 
     async def _rest(self, pause: float) -> None:
-        if self._soon:
-            pause = min(pause, self._soon.popleft())
         try:
             async with asyncio.timeout(pause):
                 await self._called.wait()
@@ -168,8 +188,8 @@ class Sender:
             return
         self._called.clear()
 
-    def _start(self, lane: Lane) -> None:
-        task = asyncio.create_task(self._work_off(lane))
+    def _start(self, lane: Lane, taken: Taken | None = None) -> None:
+        task = asyncio.create_task(self._work_off(lane, taken))
         self._work.add(task)
         task.add_done_callback(self._ended)
         metrics.IN_FLIGHT.set(len(self._work))
@@ -184,11 +204,11 @@ class Sender:
 
     # One conversation
 
-    async def _work_off(self, lane: Lane) -> None:
+    async def _work_off(self, lane: Lane, taken: Taken | None) -> None:
         """Command after command, until the conversation rests or has none left."""
         with bind(conversation=lane.conversation):
             try:
-                row = await self._outbound.head(lane)
+                row = await self._first(lane, taken)
                 while row is not None:
                     if self._stopping:
                         await self._outbound.release(lane)
@@ -202,10 +222,25 @@ class Sender:
                 else:
                     log.exception("conversation failed, trying again")
 
-    async def _advance(self, lane: Lane, row: Row) -> Row | None:
+    async def _first(self, lane: Lane, taken: Taken | None) -> Row | None:
+        if taken is None or taken.row is None:
+            return await self._outbound.head(lane)
+        if taken.row.state is not State.SENDING:
+            return taken.row
+        with self._span(taken.row):
+            connected = self._connected(taken.row.command)
+            if connected is None or self._stopping:
+                return await self._settle(lane, taken.row, order.not_begun(taken.row))
+            return await self._make(lane, taken.row, connected, taken.since)
+
+    @contextmanager
+    def _span(self, row: Row) -> Iterator[None]:
         with tracing.span(f"messenger {row.step}", row.traceparent), bind(command=row.command.id):
-            page = ConversationId.parse(row.command.conversation).account
-            connected = self._channels.connected(page)
+            yield
+
+    async def _advance(self, lane: Lane, row: Row) -> Row | None:
+        with self._span(row):
+            connected = self._connected(row.command)
             decision = order.decide(row, self.context(), connected=connected is not None)
             if isinstance(decision, Listen):
                 heard_all = await self._hearing.heard_all(lane.partition)
@@ -213,7 +248,7 @@ class Sender:
             if isinstance(decision, Transition):
                 return await self._settle(lane, row, decision)
             if connected is None:  # pragma: no cover - decide does not act then
-                raise AssertionError(page)
+                raise AssertionError(row.command.conversation)
             if row.step is Step.TYPING:
                 return await self._type(lane, row, connected)
             return await self._request(lane, row, connected)
@@ -230,6 +265,10 @@ class Sender:
         begun = await self._outbound.begin(lane, row)
         if begun is None:
             return await self._outbound.head(lane)
+        return await self._make(lane, begun, connected, asked_at)
+
+    async def _make(self, lane: Lane, begun: Row, connected: Connected, asked_at: float) -> Row | None:
+        """The request of a row whose ledger entry was asked for at `asked_at`, monotonic seconds."""
         if time.monotonic() - asked_at > self._limits.margin:
             # This process stood still: by the time of an answer somebody else may have the conversation.
             return await self._settle(lane, begun, order.not_begun(begun))

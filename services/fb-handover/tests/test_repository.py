@@ -1,6 +1,7 @@
 """The tables: claims, fences, the ledger, silences, and that nothing reads a whole table."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from fb_handover import intake, order, repository
 from fb_handover.answers import Accepted, Later, Unknown
+from fb_handover.handlers import Commands
 from fb_handover.order import Transition
 from fb_handover.outgoing import State, Step
 from fb_handover.repository import LaneLost, Outbound
@@ -16,6 +18,7 @@ from fb_handover.settings import Settings
 from runtime.migrations import migrate
 from runtime.postgres import close, connect, transaction
 from runtime.records import Record
+from schemas.commands import SendMessage
 
 PARTITION = 3
 OK = Accepted({"message_id": "m_1"})
@@ -38,7 +41,15 @@ def outbound(pool):
 async def store(pool, *commands, partition=PARTITION):
     records = [Record("messenger.commands", partition, n, each.key, AT, each) for n, each in enumerate(commands)]
     async with transaction(pool) as tx:
-        return await repository.store(tx, partition, intake.plan(records))
+        return list((await repository.store(tx, partition, intake.plan(records))).closed)
+
+
+async def taken(pool, outbound, *commands, most=10):
+    """Stored by a process that begins every message."""
+    records = [Record("messenger.commands", PARTITION, n, each.key, AT, each) for n, each in enumerate(commands)]
+    claimant = outbound.claimant(most, lambda command: isinstance(command, SendMessage))
+    async with transaction(pool) as tx:
+        return (await repository.store(tx, PARTITION, intake.plan(records), claimant)).taken
 
 
 async def states(pool):
@@ -96,6 +107,98 @@ async def test_a_command_is_begun_once(pool, outbound):
     row = await outbound.head(lane)
     assert await outbound.begin(lane, row) is not None
     assert await outbound.begin(lane, row) is None
+
+
+async def test_a_conversation_that_had_nothing_open_is_claimed_as_it_is_stored_and_its_first_message_begun(
+    pool, outbound
+):
+    [conversation] = await taken(pool, outbound, says(name="a"), says(name="b"))
+    assert (conversation.row.command.id, conversation.row.state, conversation.row.attempts) == ("a", State.SENDING, 1)
+    assert await states(pool) == {"a": State.SENDING, "b": State.WAITING}
+    assert await Outbound(pool, owner="second", lease=60.0).claim([PARTITION], 10) == []
+    settled = await settle(outbound, conversation.lane, conversation.row, done(conversation.row))
+    assert settled.following.command.id == "b"
+
+
+async def test_a_conversation_with_something_open_is_left_to_whoever_works_on_it(pool, outbound):
+    await store(pool, says(name="a"))
+    assert await taken(pool, outbound, says(name="b")) == ()
+    lane = await claimed(outbound)
+    assert await taken(pool, outbound, says(name="c")) == ()
+    assert set((await states(pool)).values()) == {State.WAITING}
+    assert await outbound.begin(lane, await outbound.head(lane)) is not None, "the claim stands as it was"
+
+
+async def test_no_more_conversations_are_claimed_than_there_is_time_for_and_the_rest_is_due_at_once(pool, outbound):
+    found = await taken(pool, outbound, *[says(name=f"c{n}", psid=str(n)) for n in range(5)], most=2)
+    assert len(found) == 2
+    assert len(await outbound.claim([PARTITION], 10)) == 3
+
+
+async def test_a_question_is_claimed_as_it_is_stored_and_not_begun(pool, outbound):
+    [conversation] = await taken(pool, outbound, reads_thread(name="a"), says(name="b"))
+    assert (conversation.row.command.id, conversation.row.state) == ("a", State.WAITING)
+    assert await outbound.begin(conversation.lane, conversation.row) is not None
+
+
+async def test_a_message_that_a_silence_of_its_batch_met_is_not_begun(pool, outbound):
+    [conversation] = await taken(pool, outbound, says(name="a"), silence(2))
+    assert conversation.row is None
+    assert await states(pool) == {"a": State.SUPPRESSED}
+    assert await outbound.head(conversation.lane) is None
+    assert await pool.fetchval("SELECT count(*) FROM lane") == 0
+
+
+async def test_a_command_that_comes_twice_is_not_begun_again(pool, outbound):
+    await taken(pool, outbound, says(name="a"))
+    await pool.execute("UPDATE outgoing SET state = 'done'")
+    await pool.execute("DELETE FROM lane")
+    [conversation] = await taken(pool, outbound, says(name="a"))
+    assert conversation.row is None
+
+
+class Sender:
+    """Remembers what it is told."""
+
+    def __init__(self, outbound):
+        self.outbound = outbound
+        self.taken = []
+        self.woken = 0
+
+    def own(self, partition):
+        pass
+
+    def disown(self, partition):
+        pass
+
+    def wake(self):
+        self.woken += 1
+
+    def claimant(self):
+        return self.outbound.claimant(1, lambda _command: False)
+
+    def take(self, taken):
+        self.taken += [each.lane.conversation for each in taken]
+
+
+async def test_nothing_is_sent_of_a_transaction_that_failed_and_all_of_one_that_is_committed(pool, outbound):
+    sender = Sender(outbound)
+    commands = Commands(sender, lambda: AT)
+    records = [Record("messenger.commands", PARTITION, n, f"k{n}", AT, says(name=f"c{n}", psid=f"{n}")) for n in (1, 2)]
+    with suppress(ZeroDivisionError):
+        async with transaction(pool) as tx:
+            await commands.handle(tx, PARTITION, records)
+            raise ZeroDivisionError
+    async with transaction(pool) as tx:
+        await commands.assigned(tx, "messenger.commands", PARTITION)
+    commands.committed("messenger.commands", PARTITION)
+    assert (sender.taken, sender.woken) == ([], 0)
+    async with transaction(pool) as tx:
+        await commands.handle(tx, PARTITION, records)
+        assert sender.taken == []
+    commands.committed("messenger.commands", PARTITION)
+    assert len(sender.taken) == 1
+    assert sender.woken == 1, "the other conversation is for whoever looks"
 
 
 async def test_commands_follow_each_other_and_the_lane_goes_with_the_last(pool, outbound):

@@ -59,6 +59,7 @@ async def test_a_page_that_is_not_connected_is_named_and_what_waits_for_it_has_a
     pages = Pages(world, port)
     await world.command(says(name="a", psid=MIA))
     await until(lambda: _names(pages, "channels", PAGE), "the page is named")
+    await until(lambda: _is_stored(world), "the command is stored")
     await world.database.execute("UPDATE fb_handover.outgoing SET created_at = created_at - interval '1 hour'")
     await until(lambda: _at_least(pages, "messenger_backlog_age_seconds", 3600.0), "the age of the backlog is shown")
     await world.connect(PAGE, OTHER_PAGE, version=3)
@@ -112,3 +113,7 @@ async def _names(pages, component, text) -> bool:
 
 async def _at_least(pages, metric, number) -> bool:
     return await pages.metric(metric) >= number
+
+
+async def _is_stored(world) -> bool:
+    return await world.database.fetchval("SELECT count(*) FROM fb_handover.outgoing") == 1
