@@ -153,9 +153,8 @@ class Clockwork:
     async def _fire(self, partition: int, watch: Watch, within: Within) -> None:
         """Fires one batch."""
         if self._is_held(watch):
-            watch.ahead = (
-                0  # nothing was heard for a whole poll: what was counted came up as duplicates, or will come late
-            )
+            # Nothing was heard for a whole poll: what was counted came up as duplicates, or will come late.
+            watch.ahead = 0
         fired = 0
 
         async def job(tx: Connection) -> Sequence[Outgoing]:

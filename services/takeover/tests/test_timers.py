@@ -173,15 +173,16 @@ async def test_a_zombie_fires_nothing(stack, pool):
 
 
 class Lane:
-    """Runs jobs as the consumer does, in a transaction; counts what they publish."""
+    """Runs jobs as the consumer does, in a transaction, but one after the other; counts what they publish."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.published: list[int] = []
         self.ran = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     async def within(self, _topic: str, _partition: int, job: Job) -> None:
-        async with transaction(self._pool) as tx:
+        async with self._turn, transaction(self._pool) as tx:
             self.published.append(len(await job(tx)))
         self.ran.set()
 
