@@ -52,7 +52,11 @@ class Service(process.Owner):
             self.waits_for = reason
             if child.returncode is not None:
                 raise StartFailed(
-                    self.name, f"it ended {process.how_it_ended(child.returncode)}", child.tail(), child.words()
+                    self.name,
+                    f"it ended {process.how_it_ended(child.returncode)}",
+                    child.tail(),
+                    child.words(),
+                    self.log.parent,
                 )
             if time.monotonic() > deadline:
                 raise StartFailed(self.name, f"after {START:.0f} s it still says: {reason}", child.tail())

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -66,6 +67,14 @@ class SmallStack:
 
     def family(self) -> list[psutil.Process]:
         return self.process.children(recursive=True)
+
+    def names(self) -> set[str]:
+        """Of its processes as of now; one may end while it is looked at."""
+        found = set()
+        for one in self.family():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.add(one.name())
+        return found
 
 
 @pytest.fixture

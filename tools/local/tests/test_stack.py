@@ -15,7 +15,7 @@ pytestmark = pytest.mark.infra
 
 
 def gone(processes):
-    return not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return not psutil.wait_procs(processes, 0)[1]
 
 
 async def test_kill_9_of_the_supervisor_leaves_no_process_and_the_next_start_works(small_stack, wait_for):

@@ -139,7 +139,7 @@ async def meets(console: Console, facebook: Facebook, psid: str) -> str:
 
 async def test_a_bad_day(runs, taken, tmp_path):
     file = channel_file(tmp_path, credentials.of(tmp_path / "data"))
-    first = runs(sys.executable, "-m", "local", "run", "--channel", str(file))
+    first = runs(sys.executable, "-m", "local", "run", "--parent", str(os.getpid()), "--channel", str(file))
     await first.says("Everything stays up")
 
     # every port was taken, and each is told

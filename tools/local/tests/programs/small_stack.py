@@ -25,5 +25,12 @@ if __name__ == "__main__":
     whole = stack.run
     stack.run = lambda options: whole(small(options, port))
     channel = os.environ.get("SMALL_CHANNEL")
-    sys.argv[1:] = ["run", "--data", str(data), *(["--channel", channel] if channel else [])]
+    sys.argv[1:] = [
+        "run",
+        "--data",
+        str(data),
+        "--parent",
+        str(os.getppid()),
+        *(["--channel", channel] if channel else []),
+    ]
     main.main()
