@@ -183,7 +183,8 @@ async def signed_in(servers: Servers, name: str):
         await connection.close()
 
 
-async def test_a_services_role_writes_in_its_own_schema_and_is_refused_everything_else(servers):
+async def test_a_services_role_writes_in_its_own_schema_and_is_refused_everything_else(fleet):
+    servers = fleet.servers
     for name, schema in WITH_DATABASE.items():
         async with signed_in(servers, name) as role:
             await role.execute(f"SET search_path = {schema}")
@@ -209,7 +210,8 @@ async def test_a_services_role_writes_in_its_own_schema_and_is_refused_everythin
                     await role.execute(refused)
 
 
-async def test_a_table_of_a_later_migration_is_the_roles_to_use_at_once(servers):
+async def test_a_table_of_a_later_migration_is_the_roles_to_use_at_once(fleet):
+    servers = fleet.servers
     owner = await asyncpg.connect(servers.postgres.url)
     try:
         await owner.execute("CREATE TABLE takeover.later (id bigint GENERATED ALWAYS AS IDENTITY, x int)")
