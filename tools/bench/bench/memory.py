@@ -37,7 +37,7 @@ MIB: Final = 1 << 20
 async def measure(servers: Servers, say: Say) -> Mapping[str, float]:
     """`memory_mib`: without the stand-ins. Raises TimeoutError, Ended, and what the console refuses."""
     async with _stack(servers.folder / "run", servers.folder / "run.log") as (supervisor, said):
-        await _conversations(servers.folder / "run", _addresses(said))
+        await _conversations(servers.folder / "run", addresses(said))
         used = pss(supervisor)
     for name, size in used.most_common():
         say(f"{name:14} {size / MIB:6.0f} MiB")
@@ -84,7 +84,7 @@ async def _until_it_stands(log: Path) -> None:
             await asyncio.sleep(processes.LOOK)
 
 
-def _addresses(said: str) -> dict[str, str]:
+def addresses(said: str) -> dict[str, str]:
     """Name of a process → where its pages are, from the table that a person sees."""
     return dict(re.findall(r"^ +([a-z-]+) +(http://\S+)", said, re.MULTILINE))
 

@@ -72,15 +72,15 @@ async def measure(servers: Servers, say: Say) -> Mapping[str, float]:
         say(f"bare hops, {RATE:.0f} a second: {_told(bare_many)}")
     return {
         "reply_p50_over_hops": median(ours) / median(bare),
-        "reply_p50_ms": _ms(ours, 0.5),
-        "reply_p99_ms": _ms(ours, 0.99),
-        "reply_hops_p50_ms": _ms(bare, 0.5),
-        "reply_hops_p99_ms": _ms(bare, 0.99),
-        "reply_first_p50_ms": _ms(first, 0.5),
-        "reply_100_per_s_p50_ms": _ms(many, 0.5),
-        "reply_100_per_s_p99_ms": _ms(many, 0.99),
-        "reply_100_per_s_hops_p50_ms": _ms(bare_many, 0.5),
-        "reply_100_per_s_hops_p99_ms": _ms(bare_many, 0.99),
+        "reply_p50_ms": milliseconds(ours, 0.5),
+        "reply_p99_ms": milliseconds(ours, 0.99),
+        "reply_hops_p50_ms": milliseconds(bare, 0.5),
+        "reply_hops_p99_ms": milliseconds(bare, 0.99),
+        "reply_first_p50_ms": milliseconds(first, 0.5),
+        "reply_100_per_s_p50_ms": milliseconds(many, 0.5),
+        "reply_100_per_s_p99_ms": milliseconds(many, 0.99),
+        "reply_100_per_s_hops_p50_ms": milliseconds(bare_many, 0.5),
+        "reply_100_per_s_hops_p99_ms": milliseconds(bare_many, 0.99),
     }
 
 
@@ -213,10 +213,10 @@ async def _hops(servers: Servers) -> AsyncIterator[hops.Chain]:
         yield await stack.enter_async_context(hops.Chain.running(servers.bootstrap))
 
 
-def _ms(seconds: Sequence[float], share: float) -> float:
+def milliseconds(seconds: Sequence[float], share: float) -> float:
     """The `share` of `seconds` is not longer than this many ms."""
     return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * share))] * 1000
 
 
 def _told(seconds: Sequence[float]) -> str:
-    return f"p50 {_ms(seconds, 0.5):.1f} ms, p99 {_ms(seconds, 0.99):.1f} ms of {len(seconds)}"
+    return f"p50 {milliseconds(seconds, 0.5):.1f} ms, p99 {milliseconds(seconds, 0.99):.1f} ms of {len(seconds)}"
