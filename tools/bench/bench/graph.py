@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -71,17 +72,19 @@ async def _profile(_request: web.Request) -> web.Response:
 
 
 class Waiting:
-    """Whoever waits for the answer to a customer."""
+    """Who waits for answers to a customer. Each message is answered once, in order."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, asyncio.Future[float]] = {}
+        self._answers: defaultdict[str, deque[asyncio.Future[float]]] = defaultdict(deque)
 
     def expect(self, customer: str) -> "asyncio.Future[float]":
-        """`time.time()` of the customer's next answer."""
-        found = self._answers[customer] = asyncio.get_running_loop().create_future()
+        """`time.time()` of the customer's next answer that nobody waits for yet."""
+        found: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._answers[customer].append(found)
         return found
 
     def came(self, customer: str, at: float) -> None:
-        expected = self._answers.pop(customer, None)
-        if expected is not None and not expected.done():
-            expected.set_result(at)
+        if self._answers[customer]:
+            expected = self._answers[customer].popleft()
+            if not expected.done():
+                expected.set_result(at)

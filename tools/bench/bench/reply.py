@@ -49,8 +49,9 @@ NEW: Final = 60  # first contacts
 CROWD: Final = 1000  # conversations with many at once
 RATE: Final = 100.0  # messages a second
 CROWD_SECONDS: Final = 20.0
+MEETING: Final = 40.0  # first contacts a second, before that
 SETTLED: Final = 0.04  # seconds after an answer for what comes after it, such as the echo
-PATIENCE: Final = 30.0  # seconds
+PATIENCE: Final = 60.0  # seconds
 QUESTION: Final = "When are your opening hours?"  # a keyword of the example flow, answered without typing first
 
 
@@ -65,8 +66,8 @@ async def measure(servers: Servers, say: Say) -> Mapping[str, float]:
         ours, bare = await _alone(page, chain, known)
         say(f"one at a time: {_told(ours)}; bare hops: {_told(bare)}")
         crowd = [f"6{number:015}" for number in range(CROWD)]
-        await _many(page, crowd, count=CROWD)
-        many = await _many(page, crowd, count=int(RATE * CROWD_SECONDS))
+        await _many(page, crowd, CROWD, rate=MEETING)
+        many = await _many(page, crowd, int(RATE * CROWD_SECONDS))
         say(f"{RATE:.0f} a second: {_told(many)}")
         bare_many = await _paced(chain.take, int(RATE * CROWD_SECONDS / 2))
         say(f"bare hops, {RATE:.0f} a second: {_told(bare_many)}")
@@ -95,20 +96,20 @@ async def _alone(page: "Page", chain: hops.Chain, customers: Sequence[str]) -> t
     return ours[WARM:], bare[WARM:]
 
 
-async def _many(page: "Page", customers: Sequence[str], count: int) -> list[float]:
+async def _many(page: "Page", customers: Sequence[str], count: int, rate: float = RATE) -> list[float]:
     """Each customer in turn, in an order by chance."""
     order = random.Random(1).sample(customers, len(customers))
     numbers = iter(range(count))
-    return await _paced(lambda: page.asks(order[next(numbers) % len(order)]), count)
+    return await _paced(lambda: page.asks(order[next(numbers) % len(order)]), count, rate)
 
 
-async def _paced(begin: Callable[[], Awaitable[float]], count: int) -> list[float]:
-    """`RATE` a second, whether or not those before have ended."""
+async def _paced(begin: Callable[[], Awaitable[float]], count: int, rate: float = RATE) -> list[float]:
+    """`rate` a second, whether or not those before have ended."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     under_way = []
     for number in range(count):
-        await asyncio.sleep(start + number / RATE - loop.time())
+        await asyncio.sleep(start + number / rate - loop.time())
         under_way.append(asyncio.ensure_future(begin()))
     return list(await asyncio.gather(*under_way))
 
@@ -139,6 +140,11 @@ class Page:
         echo = asyncio.create_task(self._post(PAGE, customer, at, message))
         self._echoes.add(echo)
         echo.add_done_callback(self._echoes.discard)
+
+    def leave(self) -> None:
+        """Echoes that are still on their way are nobody's any more."""
+        for echo in self._echoes:
+            echo.cancel()
 
     async def _post(self, sender: str, recipient: str, at: float, message: Mapping[str, object]) -> None:
         event = {
@@ -177,6 +183,7 @@ async def _product(servers: Servers, say: Say) -> AsyncIterator[Page]:
         http = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=0)))
         page = Page(http, started["ingress"].port)
         graph.accepted = page.accepted
+        stack.callback(page.leave)
         yield page
 
 
