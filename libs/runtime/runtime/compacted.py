@@ -32,8 +32,8 @@ log = get_logger(__name__)
 class NotCaughtUp(Later):
     """The topic was not read to its end in time."""
 
-    def __init__(self, topic: str, seconds: float, missing: int | None) -> None:
-        known = f"{missing} records are missing" if missing is not None else "no broker answered"
+    def __init__(self, topic: str, seconds: float, missing: int | None, reason: str) -> None:
+        known = reason or (f"{missing} records are missing" if missing is not None else "no broker answered")
         super().__init__(f"{topic} was not read to its end in {seconds:g} s: {known}.")
         self.topic = topic
         self.missing = missing
@@ -67,9 +67,9 @@ class CompactedReader:
                     ends: dict[TopicPartition, int] = await kafka.end_offsets(list(self._next))
                     while missing := sum(max(0, end - self._next[tp]) for tp, end in ends.items()):
                         await self._read(kafka)
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (KafkaError, OSError, TimeoutError, Later) as error:
                 await self.stop()
-                reason = await why_unreached(self._settings, error)
+                reason = str(error) if isinstance(error, Later) else await why_unreached(self._settings, error)
                 self._component.failing(f"not read yet: {reason}")
                 if reason != said:
                     said = reason
@@ -78,7 +78,7 @@ class CompactedReader:
             else:
                 self._component.ok()
                 return
-        raise NotCaughtUp(self._topic, deadline_s, missing)
+        raise NotCaughtUp(self._topic, deadline_s, missing, said)
 
     async def run(self) -> None:
         """Follows the topic until cancelled."""
@@ -122,7 +122,7 @@ class CompactedReader:
         found = len(kafka.partitions_for_topic(self._topic) or ())
         expected = partitions_of(self._topic, self._settings.partitions)
         if found == 0:
-            raise Later(f"topic {self._topic} is not there yet")
+            raise Later(f"topic {self._topic} is not there yet: `make topics` or `python -m runtime.topics` makes it")
         if found != expected:
             raise WrongPartitions(self._topic, found, expected)
         tps = [TopicPartition(self._topic, number) for number in range(found)]

@@ -1,5 +1,8 @@
+import asyncio
+from contextlib import asynccontextmanager
+
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from runtime_world import PARTITIONS, running, until
 
 from runtime.compacted import CompactedReader, NotCaughtUp
@@ -65,9 +68,37 @@ async def test_record_that_cannot_be_read_is_passed_over(world, table):
 
 async def test_missing_broker_is_not_caught_up_with_in_time(world, table):
     made = reader(world, table, kafka_bootstrap="127.0.0.1:1")
-    with pytest.raises(NotCaughtUp, match="no broker answered"):
+    with pytest.raises(NotCaughtUp, match="CONVOBOSS_KAFKA_BOOTSTRAP"):
         await made.catch_up(0.5)
     assert not world.health.report().ready
+
+
+async def test_topic_that_is_not_there_yet_is_waited_for_and_said(world, table):
+    said = world.names.said
+    async with admin(world) as kafka:
+        await kafka.delete_topics([said])
+        await until(lambda: topic_is(kafka, said, there=False), "the topic is gone")
+        made = reader(world, table)
+        waiting = asyncio.ensure_future(made.catch_up(30))
+        await until(lambda: "is not there yet" in world.health.report().model_dump_json(), "readiness says it")
+        await kafka.create_topics([NewTopic(said, PARTITIONS, 1)])
+        await waiting
+        assert table == {}
+        await made.stop()
+
+
+@asynccontextmanager
+async def admin(world):
+    kafka = AIOKafkaAdminClient(bootstrap_servers=world.settings.kafka_bootstrap)
+    await kafka.start()
+    try:
+        yield kafka
+    finally:
+        await kafka.close()
+
+
+async def topic_is(kafka, name, *, there):
+    return (name in await kafka.list_topics()) == there
 
 
 async def test_other_number_of_partitions_is_refused(world, table):
