@@ -26,7 +26,7 @@ from takeover import metrics, repository
 TOGETHER: Final = (
     0.04  # seconds from one firing of a partition to the next: what comes due meanwhile goes in one transaction
 )
-AHEAD: Final = 2  # batches of a partition's timers that are in the log undecided, before it waits for the decisions
+AHEAD: Final = 1  # batches of a partition's timers that are in the log undecided, before it waits for the decisions
 NOT_YET: Final = 0.1  # seconds until a partition that is assigned and not yet taken is asked again
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds

@@ -1,5 +1,6 @@
 """From the log to the tables: load, fold `decide`, store. Nothing is decided here."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final, cast, get_args
@@ -20,6 +21,7 @@ from takeover.memory import Memory
 from takeover.state import Conversation
 from takeover.timers import Firing, lateness
 
+STRETCH: Final = 100  # events decided before other partitions, their timers and what is being published get a turn
 REMEMBERED: Final = 5_000  # conversations, with some 10 kB each
 _FIRINGS: Final = frozenset(get_args(Firing))
 
@@ -45,8 +47,10 @@ class Switch(BaseHandler):
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
         mine = [record for record in records if not ConversationId.parse(record.key).is_page]
         batch = Batch(self._bots, await self._load(tx, partition, {record.key for record in mine}))
-        for record in mine:
+        for number, record in enumerate(mine, start=1):
             batch.take(record)
+            if number % STRETCH == 0:
+                await asyncio.sleep(0)
         await self._store(tx, partition, records[0].offset, batch)
         return batch.outgoing
 

@@ -14,7 +14,7 @@ class TakeoverServiceSettings(ServiceSettings):
         description="Most records of a partition that are decided in one transaction: a conversation is written once in it.",
     )
     timer_batch: int = Field(
-        4000,
+        8000,
         ge=1,
         le=10_000,
         description="Most timers of a partition that fire in one transaction, before its events get their turn.",

@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import takeover_stack
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from takeover_stack import PATIENCE, Stack, killed, now
 from takeover_world import START, block
@@ -146,8 +147,9 @@ async def test_killed_between_taking_timers_and_publishing_the_next_owner_publis
 
 
 @pytest.mark.infra
-async def test_a_zombie_fires_nothing(stack, pool):
+async def test_a_zombie_fires_nothing(stack, pool, monkeypatch):
     """It sleeps beyond its session while timers come due, another fires them, and it wakes with its plans."""
+    monkeypatch.setattr(takeover_stack, "PATIENCE", 60.0)  # the group notices after 6 s and shares anew, twice
     zombie = await stack.process()
     try:
         await stack.row("SELECT 1 FROM consumer_offset HAVING count(*) = 8")
@@ -244,7 +246,7 @@ async def test_where_decisions_are_never_heard_of_the_backlog_goes_on_poll_by_po
 async def test_a_timer_that_was_stored_while_another_look_was_under_way_is_not_overlooked(pool):
     """The transaction that stores it is told of before it commits, so what is told must outlive a look that cannot see it."""
     lane = Lane(pool)
-    async with ticking(pool, lane) as clockwork:
+    async with ticking(pool, lane, batch=100) as clockwork:
         clockwork.assigned(3)
         for state in of_partition(3, 20, now()):
             await keep(pool, [state])
