@@ -78,7 +78,7 @@ class Switch(BaseHandler):
         for settings in batch.settings.values():
             if self._memory.is_new(partition, settings.bot, settings.version):
                 await repository.keep_settings(tx, partition, settings, offset)
-        await repository.save(tx, partition, list(batch.after.values()))
+        await repository.save(tx, partition, list(batch.after.values()), batch.before)
         self._memory.keep(partition, batch.after)
         changes = [(batch.before.get(key), state) for key, state in batch.after.items()]
         soonest = await repository.save_timers(tx, partition, changes)

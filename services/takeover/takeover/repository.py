@@ -27,22 +27,38 @@ class NextTimer(NamedTuple):
 
 async def load(tx: Connection, ids: Sequence[str]) -> dict[str, Conversation]:
     rows = await tx.fetch(SQL["load"], ids)
-    states = (Conversation.from_json(row["state"]) for row in rows)
-    return {state.id: state for state in states}
+    return {row["id"]: _state(row["state"], row["updated_at"]) for row in rows}
 
 
-async def save(tx: Connection, partition: int, states: Sequence[Conversation]) -> None:
-    if states:
+def _state(document: str, last_at: datetime) -> Conversation:
+    """The time is the column's: the document is of the last event that changed more than that."""
+    state = Conversation.from_json(document)
+    state.last_at = last_at
+    return state
+
+
+async def save(
+    tx: Connection, partition: int, states: Sequence[Conversation], stored: Mapping[str, Conversation]
+) -> None:
+    """`stored`: the states as the table has them. Where nothing differs but the time, only that is written."""
+    changed: list[Conversation] = []
+    touched: list[Conversation] = []
+    for state in states:
+        before = stored.get(state.id)
+        (changed if before is None or not state.differs_in_time_alone(before) else touched).append(state)
+    if touched:
+        await tx.execute(SQL["touch"], [state.id for state in touched], [state.last_at for state in touched])
+    if changed:
         await tx.execute(
             SQL["save"],
-            [state.id for state in states],
+            [state.id for state in changed],
             partition,
-            [state.bot for state in states],
-            [state.owner for state in states],
-            [state.epoch for state in states],
-            [state.seq for state in states],
-            [state.to_json() for state in states],
-            [state.last_at for state in states],
+            [state.bot for state in changed],
+            [state.owner for state in changed],
+            [state.epoch for state in changed],
+            [state.seq for state in changed],
+            [state.to_json() for state in changed],
+            [state.last_at for state in changed],
         )
 
 
@@ -87,8 +103,16 @@ def _may_differ(before: Conversation, after: Conversation) -> bool:
 
 async def save_episodes(tx: Connection, effects: Iterable[Effect]) -> None:
     """A statement for all that began, one for all that were taken up, one for all that ended; in this order."""
-    events = [effect.event for effect in effects]
-    started = [event for event in events if isinstance(event, TakeoverStarted)]
+    started: list[TakeoverStarted] = []
+    answered: list[TakeoverAnswered] = []
+    ended: list[TakeoverEnded] = []
+    for _, event in effects:
+        if type(event) is TakeoverStarted:  # a model's isinstance() is a call of Python
+            started.append(event)
+        elif type(event) is TakeoverAnswered:
+            answered.append(event)
+        elif type(event) is TakeoverEnded:
+            ended.append(event)
     if started:
         await tx.execute(
             SQL["start_episodes"],
@@ -99,7 +123,6 @@ async def save_episodes(tx: Connection, effects: Iterable[Effect]) -> None:
             [event.block for event in started],
             [event.at for event in started],
         )
-    answered = [event for event in events if isinstance(event, TakeoverAnswered)]
     if answered:
         await tx.execute(
             SQL["take_up_episodes"],
@@ -107,7 +130,6 @@ async def save_episodes(tx: Connection, effects: Iterable[Effect]) -> None:
             [event.at for event in answered],
             [event.holder.name if event.holder else "Page Inbox" for event in answered],
         )
-    ended = [event for event in events if isinstance(event, TakeoverEnded)]
     if ended:
         await tx.execute(
             SQL["end_episodes"],

@@ -145,8 +145,20 @@ class Conversation:
 
     def copy(self) -> Self:
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        twin.__dict__ = self.__dict__.copy()
         return twin
+
+    def later(self, at: datetime) -> datetime:
+        """The log's time for an event that was appended at `at`: it never goes back."""
+        return at if self.last_at is None or at > self.last_at else self.last_at
+
+    def moved_to(self, at: datetime) -> Self:
+        twin = self.copy()
+        twin.last_at = self.later(at)
+        return twin
+
+    def differs_in_time_alone(self, other: Self) -> bool:
+        return self.__dict__ | {"last_at": other.last_at} == other.__dict__
 
     def to_json(self) -> str:
         """The row's `state`. What has its default is written too: comparing costs more than writing."""
@@ -154,7 +166,7 @@ class Conversation:
 
     @classmethod
     def from_json(cls, text: str) -> "Conversation":
-        """Raises pydantic's ValidationError."""
+        """Raises pydantic's ValidationError. Of a row's `state` and `updated_at` the latter is `last_at`."""
         return _ADAPTER.validate_json(text)
 
 

@@ -61,10 +61,9 @@ class Step:
     """One decision in the making."""
 
     def __init__(self, state: Conversation, event: ConversationEvent, at: datetime, settings: BotSettings) -> None:
-        self.state = state.copy()
+        self.state = state.moved_to(at)
         self.event = event
-        self.at = at if state.last_at is None or at > state.last_at else state.last_at
-        self.state.last_at = self.at
+        self.at = state.later(at)
         self.settings = settings
         self.channel: MessengerChannel | None = settings.channel(ConversationId.parse(state.id).account)
         self.effects: list[Effect] = []
@@ -95,26 +94,28 @@ class Step:
             "at": self.at,
             "cause_id": self.event.id,
         }
-        self.effects.append(Effect(OUTCOMES, outcome(**{**common, **fields})))
+        common.update(fields)
+        self.effects.append(Effect(OUTCOMES, outcome.made(common)))
 
     def command(self, command: type[Command], **fields: Any) -> str:
         identity = self.next_id()
         values = {"id": identity, "conversation": self.state.id, "epoch": self.state.epoch, **fields}
-        self.effects.append(Effect(MESSENGER_COMMANDS, command(**values)))
+        self.effects.append(Effect(MESSENGER_COMMANDS, command.made(values)))
         return identity
 
     def remember(self, seq: int, speaker: Speaker, text: str, by: Person | None = None, name: str = "") -> None:
         """Keep the last texts of all, and the last of each speaker: refusals show what was newer."""
-        said = Said(seq=seq, speaker=speaker, by=by.id if by else "", name=by.name if by else name, text=text[:SHORT])
+        said = Said.made(
+            seq=seq, speaker=speaker, by=by.id if by else "", name=by.name if by else name, text=text[:SHORT]
+        )
         lines = (*self.state.recent, said)
-        later: dict[str, int] = {}  # lines of each speaker behind the one that is looked at
-        kept: list[Said] = []
-        for place, line in enumerate(reversed(lines)):
-            of_speaker = later.get(line.speaker, 0)
-            later[line.speaker] = of_speaker + 1
-            if place < LAST_TEXTS or of_speaker < LAST_OF_A_SPEAKER:
-                kept.append(line)
-        self.state.recent = tuple(reversed(kept))
+        speakers = [line.speaker for line in lines]
+        older = [
+            line
+            for place, line in enumerate(lines[:-LAST_TEXTS], start=1)
+            if speakers[place:].count(line.speaker) < LAST_OF_A_SPEAKER
+        ]
+        self.state.recent = (*older, *lines[-LAST_TEXTS:])
 
     def newer(self, seq: int, *speakers: Speaker) -> tuple[Said, ...]:
         return tuple(line for line in self.state.recent if line.seq > seq and line.speaker in speakers)
@@ -144,7 +145,7 @@ class Step:
     def suppress(self, event: TurnCompleted | TakeoverRequested) -> None:
         """Record what the bot was about to say and was stopped from saying."""
         messages = event.messages
-        if isinstance(event, TakeoverRequested) and event.block.goodbye_message:
+        if type(event) is TakeoverRequested and event.block.goodbye_message:
             messages = (*messages, OutMessage(text=event.block.goodbye_message, block=event.block.block))
         self.tell(AnswerSuppressed, seq=self.entry(), turn=event.turn, turn_epoch=event.epoch, messages=messages)
 
@@ -179,9 +180,9 @@ class Step:
             self.next_turn()  # the flow went on by another way, or waits in another Delay
             return
         if state.resume is not None and asked.input.reason == "message":
-            asked = asked.model_copy(update={"input": asked.input.model_copy(update={"resume": state.resume})})
+            asked = asked.changed(input=asked.input.changed(resume=state.resume))
         state.resume = None
-        state.turn = OpenTurn(
+        state.turn = OpenTurn.made(
             id=self.next_id(),
             asked=asked,
             attempt=1,
@@ -197,7 +198,7 @@ class Step:
         if turn is None:
             return
         wait = min(ASK_AGAIN * 2 ** min(turn.attempt, 10), ASK_AGAIN_CAP)
-        self.state.turn = turn.model_copy(update={"attempt": turn.attempt + 1, "overdue_at": self.at + wait})
+        self.state.turn = turn.changed(attempt=turn.attempt + 1, overdue_at=self.at + wait)
         self._ask(self.state.turn)
 
     def _ask(self, turn: OpenTurn) -> None:
@@ -205,7 +206,7 @@ class Step:
         self.effects.append(
             Effect(
                 TURNS,
-                TurnAsked(
+                TurnAsked.made(
                     id=f"{turn.id}:{turn.attempt}",
                     conversation=state.id,
                     bot=state.bot,
@@ -226,7 +227,7 @@ class Step:
         state = self.state
         state.turn = None
         messages = event.messages
-        speaks = messages or (isinstance(event, TakeoverRequested) and event.block.goodbye_message)
+        speaks = messages or (type(event) is TakeoverRequested and event.block.goodbye_message)
         if state.greeting and speaks:
             messages = (OutMessage(text=state.greeting), *messages)
             state.greeting = ""
@@ -234,8 +235,8 @@ class Step:
         before, state.session = state.session, event.session
         if state.delay is not None and event.session.delay_turn != state.delay.turn:
             state.delay = None
-        if isinstance(event, TurnCompleted) and event.delay is not None:
-            state.delay = Delay(turn=event.turn, due_at=self.at + timedelta(seconds=event.delay))
+        if type(event) is TurnCompleted and event.delay is not None:
+            state.delay = Delay.made(turn=event.turn, due_at=self.at + timedelta(seconds=event.delay))
         self.notice(event.turn, event.notices)
         after = event.session
         if before is None or (before.at, before.waits_for, before.attributes) != (
@@ -268,7 +269,7 @@ class Step:
         deadline = self.at + timedelta(seconds=block.auto_return) if block and block.auto_return else None
         if cause is Cause.FAULT:
             deadline = self._default_deadline()
-        state.episode = Episode(
+        state.episode = Episode.made(
             id=_episode_id(state.id, state.epoch),
             cause=cause,
             started_at=self.at,
@@ -323,13 +324,13 @@ class Step:
             changes["every_response"] = self.settings.takeover.counts_from == "every response"
         if first and not episode.fixed:
             changes["length"] = self.settings.takeover.default_session_expiry
-        episode = episode.model_copy(update=changes)
+        episode = episode.changed(**changes)
         if length is not None or no_expiry:
             episode = _with_length(episode, self.at, length, fixed=True)
         elif self._counts_anew(episode, message=message, moved=first or moved_here or taken_up_again):
             episode = _with_length(episode, self.at, episode.length, fixed=episode.fixed)
         if message and episode.answered_at is None:
-            episode = episode.model_copy(update={"answered_at": self.at})
+            episode = episode.changed(answered_at=self.at)
         changed = episode != self.state.episode
         self.state.episode = episode
         if first:
@@ -346,7 +347,7 @@ class Step:
     def set_expiry(self, deadline: datetime | None) -> None:
         seconds = None if deadline is None else round((deadline - self.at).total_seconds())
         length = None if seconds is None else min(max(1, seconds), MAX_RETURN)
-        episode = self._episode().model_copy(update={"deadline": deadline, "length": length, "fixed": True})
+        episode = self._episode().changed(deadline=deadline, length=length, fixed=True)
         self.state.episode = episode
         self.tell(TakeoverChanged, seq=self.entry(), **self._episode_fields())
 
@@ -377,7 +378,7 @@ class Step:
         )
         self.take_back()
         text = episode.block.back_to_bot_message if episode.block else self.settings.takeover.back_to_bot_message
-        resume = Resume(block=episode.block.block if episode.block else None, port=PORTS[cause])
+        resume = Resume.made(block=episode.block.block if episode.block else None, port=PORTS[cause])
         if mode == "close":
             self._stand_at_start()
         elif cause is Cause.EXPIRED:
@@ -386,16 +387,15 @@ class Step:
         else:
             self.say([OutMessage(text=text)] if text else [])
             reason: Literal["start", "resume"] = "start" if mode == "restart" else "resume"
-            go_on = TurnInput(reason=reason, resume=None if mode == "restart" else resume)
+            go_on = TurnInput.made(reason=reason, resume=None if mode == "restart" else resume)
             if reason == "start" or state.session is not None:
-                self.queue(QueuedInput(seqs=(), input=go_on, may_ask_person=may_ask_person))
+                self.queue(QueuedInput.made(seqs=(), input=go_on, may_ask_person=may_ask_person))
                 self.next_turn()
 
     def _stand_at_start(self) -> None:
         session = self.state.session
         if session is not None:
-            fresh = {"at": None, "waits_for": "start", "attempts": 0, "delay_turn": None}
-            self.state.session = session.model_copy(update=fresh)
+            self.state.session = session.changed(at=None, waits_for="start", attempts=0, delay_turn=None)
 
     def expire(self) -> None:
         """Apply a deadline that is due by this event's place in the log."""
@@ -431,8 +431,8 @@ class Step:
         message = OutMessage(text=event.text)
         button = _button(episode.block, episode.id)
         if button and not episode.button_given:
-            message = message.model_copy(update={"quick_replies": button})
-            self.state.episode = episode.model_copy(update={"button_given": True})
+            message = message.changed(quick_replies=button)
+            self.state.episode = episode.changed(button_given=True)
         seq = self.entry()
         command = self.command(
             SendMessage,
@@ -497,13 +497,13 @@ class Step:
 
     def _thread_goes(self, command: str, owner: str | None) -> None:
         thread = self.state.thread
-        self.state.thread = thread.model_copy(update={"under_way": (*thread.under_way, (command, owner))})
+        self.state.thread = thread.changed(under_way=(*thread.under_way, (command, owner)))
 
     def thread_is(self, owner: str | None, *, occurred_at: datetime | None, reason: str = "") -> None:
         """Evidence of the thread's owner. The caller has judged whether it is newer than what is known."""
         before = self.state.thread
         when = occurred_at or self.at
-        self.state.thread = Thread(
+        self.state.thread = Thread.made(
             known=True,
             owner=owner,
             occurred_at=max(when, before.occurred_at) if before.occurred_at else when,
@@ -525,17 +525,17 @@ class Step:
         thread = self.state.thread
         if thread.under_way:
             left = tuple(way for way in thread.under_way if way[0] != command)
-            self.state.thread = thread.model_copy(update={"under_way": left})
+            self.state.thread = thread.changed(under_way=left)
 
     def read_thread(self) -> None:
         if self.state.reading is None:
             command = self.command(ReadThread)
-            self.state.reading = Question(command=command, due_at=self.at + READ_TIMEOUT)
+            self.state.reading = Question.made(command=command, due_at=self.at + READ_TIMEOUT)
 
     def ask_name(self) -> None:
         if self.channel is not None and self.state.profile is None and self.state.naming is None:
             command = self.command(ReadProfile)
-            self.state.naming = Question(command=command, due_at=self.at + NAME_TIMEOUT)
+            self.state.naming = Question.made(command=command, due_at=self.at + NAME_TIMEOUT)
 
 
 class NoEpisode(Exception):
@@ -558,7 +558,7 @@ def _button(block: RequestedBy | None, episode: str) -> tuple[QuickReply, ...]:
 
 def _with_length(episode: Episode, at: datetime, length: int | None, *, fixed: bool) -> Episode:
     deadline = None if length is None else at + timedelta(seconds=length)
-    return episode.model_copy(update={"deadline": deadline, "length": length, "fixed": fixed})
+    return episode.changed(deadline=deadline, length=length, fixed=fixed)
 
 
 def _unanswered(state: Conversation) -> Iterable[int]:
@@ -574,19 +574,11 @@ def _joined(last: QueuedInput, extra: QueuedInput) -> QueuedInput:
     first, second = last.input.message, extra.input.message
     if first is None or second is None:
         return last
-    message = second.model_copy(
-        update={
-            "text": f"{first.text}\n{second.text}".strip(),
-            "attachments": (*first.attachments, *second.attachments),
-        }
+    message = second.changed(
+        text=f"{first.text}\n{second.text}".strip(), attachments=(*first.attachments, *second.attachments)
     )
-    return last.model_copy(
-        update={
-            "seqs": (*last.seqs, *extra.seqs),
-            "input": last.input.model_copy(update={"message": message}),
-        }
-    )
+    return last.changed(seqs=(*last.seqs, *extra.seqs), input=last.input.changed(message=message))
 
 
 def customer_input(message: CustomerMessage, seq: int) -> QueuedInput:
-    return QueuedInput(seqs=(seq,), input=TurnInput(reason="message", message=message.input))
+    return QueuedInput.made(seqs=(seq,), input=TurnInput.made(reason="message", message=message.input))

@@ -25,7 +25,7 @@ from schemas.handover import RequestedBy, back_payload
 from schemas.messages import CustomerInput, OutMessage, Person, Profile
 from schemas.sessions import Session
 from schemas.turns import TurnAsked
-from takeover.decide import decide, first_contact
+from takeover.decide import by_rules, decide, first_contact
 from takeover.effects import Effect
 
 PAGE = "1001"
@@ -98,10 +98,18 @@ class World:
 
     def fold(self, event: Any) -> tuple[Effect, ...]:
         decision = decide(self.state, event, self.now, self.settings)
+        assert decision == by_rules(self.state, event, self.now, self.settings)
         self.state, self.last = decision
+        self.is_valid()
         self.effects += self.last
         self.now += timedelta(milliseconds=1)
         return self.last
+
+    def is_valid(self) -> None:
+        """What the rules made without validation is what validation makes of its JSON: nothing missing, no wrong type."""
+        for event in (effect.event for effect in self.last):
+            assert type(event).model_validate_json(event.model_dump_json()) == event
+        assert type(self.state).from_json(self.state.to_json()) == self.state
 
     def of(self, kind: type[E]) -> list[E]:
         """What the last event led to, of one type."""

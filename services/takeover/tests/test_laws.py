@@ -8,6 +8,7 @@ from takeover_world import ANA, APP, BEN, INBOX, World, bot_settings
 
 from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
 from schemas.conversations import (
+    ChannelFact,
     CommandSuppressed,
     CustomerMessage,
     MessageSent,
@@ -61,6 +62,9 @@ class Play(World):
         return effects
 
     # --- moves
+
+    def is_read(self) -> None:
+        self.fold(ChannelFact(**self.common("f"), kind="read", raw={"read": {"watermark": 1}}))
 
     def some_turn(self, number: int) -> TurnAsked | None:
         asked = self.all(TurnAsked)
@@ -140,6 +144,8 @@ class Play(World):
         lambda play, number: play.moved_to_done(),
         lambda play, number: play.thread("request", requested_owner=INBOX),
         lambda play, number: play.wait(number % 120),
+        lambda play, number: play.is_read(),
+        lambda play, number: play.staff_replies("ours", **({"app_id": APP}, {"metadata": '{"c": "x!1"}'})[number % 2]),
     )
 
     # --- laws

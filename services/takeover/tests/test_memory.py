@@ -4,19 +4,21 @@ import json
 
 import pytest
 from takeover_stack import Stack
-from takeover_world import ANA, MIA, PAGE
+from takeover_world import ANA, MIA, PAGE, START
 
 from runtime.consumer import Later
-from schemas.conversations import CustomerMessage, OperatorHandsBack, OperatorTakesOver
+from runtime.postgres import close, connect, transaction
+from schemas.conversations import ChannelFact, CustomerMessage, OperatorHandsBack, OperatorTakesOver
 from schemas.deadletters import DeadLetter
-from schemas.messages import CustomerInput
+from schemas.messages import CustomerInput, Profile
 from schemas.outcomes import CustomerSaid
 from schemas.topics import DEAD_LETTERS, OUTCOMES, TURNS
 from schemas.turns import TurnAsked
 from takeover import decide as rules
-from takeover import handlers, main
+from takeover import handlers, main, repository
 from takeover.decide import first_contact
 from takeover.memory import Memory
+from takeover.state import Thread
 
 
 def conversations(*names):
@@ -131,3 +133,31 @@ async def test_an_episode_that_begins_and_ends_in_one_batch_is_stored_whole(stac
         row = await stack.row("SELECT * FROM episode WHERE ended_at IS NOT NULL")
         assert (row["cause"], row["taken_up_by"], row["end_cause"]) == ("operator", "Ana", "operator")
         assert row["started_at"] <= row["taken_up_at"] <= row["ended_at"]
+
+
+@pytest.mark.infra
+async def test_a_receipt_moves_a_rows_time_and_its_document_stays_as_it_was_written(stack):
+    async with stack.running():
+        await stack.publish(says("a", 1))
+        await stored(stack, 1)
+        (before,) = await stack.rows("SELECT state, updated_at FROM conversation")
+        await stack.publish(ChannelFact(id=f"{MIA}:f", conversation=MIA, kind="read", raw={}))
+        after = await stack.row(
+            "SELECT state, updated_at FROM conversation WHERE updated_at > $1", before["updated_at"]
+        )
+    assert after["state"] == before["state"]
+    pool = await connect(stack.settings, "takeover")
+    async with transaction(pool) as tx:
+        state = (await repository.load(tx, [MIA]))[MIA]
+    await close(pool)
+    assert state.last_at == after["updated_at"]
+
+
+def test_two_states_differ_in_time_alone_whatever_else_was_set():
+    (first,) = conversations("1").values()
+    later = first.moved_to(START)
+    assert later.differs_in_time_alone(first)
+    for name, value in (("seq", 1), ("thread", Thread(known=True)), ("moved_to_done", True), ("profile", Profile())):
+        other = later.copy()
+        setattr(other, name, value)
+        assert not other.differs_in_time_alone(first), name

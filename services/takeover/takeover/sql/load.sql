@@ -1,1 +1,1 @@
-SELECT state FROM conversation WHERE id = ANY($1::text[])
+SELECT id, state, updated_at FROM conversation WHERE id = ANY($1::text[])
