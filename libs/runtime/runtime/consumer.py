@@ -37,7 +37,7 @@ __all__ = ["BaseHandler", "Fenced", "Handler", "Job", "Later", "NotOwned", "Orde
 
 POLL: Final = 1000  # ms that one wait for records lasts
 POLL_RECORDS: Final = 4000  # decoded without a pause
-FETCH_BYTES: Final = 1024 * 1024  # of one partition
+FETCH_BYTES: Final = 2 * 1024 * 1024  # of one partition: some 2,000 events of a usual size, a whole batch
 HEARTBEATS: Final = 3.0  # in a session time-out
 REBALANCE_SLACK: Final = 10.0  # seconds beyond the drain that members have to come back
 OFFSETS_EVERY: Final = 1.0  # seconds
@@ -59,7 +59,8 @@ class OrderedConsumer:
 
     The same event id within 7 days reaches a partition's handler once. `unknown_types`: what a type that this version
     does not know does to its partition: `stop` it with an alarm, or `skip` the record. So many events in a row put aside
-    as `poison_limit` stop a partition too. Raises from `run`: `WrongPartitions`.
+    as `poison_limit` stop a partition too. Of the known types only `types` are decoded and handled, where they are given;
+    the place behind others is stored a little later. Raises from `run`: `WrongPartitions`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class OrderedConsumer:
         topics: Sequence[str],
         handler: Handler,
         unknown_types: UnknownTypes,
+        types: frozenset[str] | None = None,
         health: Health | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -98,6 +100,7 @@ class OrderedConsumer:
             handler=handler,
             feed=self,
             unknown_types=unknown_types,
+            types=types,
             batch_records=settings.kafka_batch_records,
             lost_for=settings.kafka_session_timeout + 1.0,
             now=now,

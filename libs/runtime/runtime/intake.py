@@ -26,8 +26,15 @@ class Intake:
     letters: list[Outgoing] = field(default_factory=list)
     duplicates: int = 0
     skipped: int = 0
+    passed: int = 0
+    """Records of types that the handler does not want: not even decoded."""
     unknown: envelope.UnknownType | None = None
     """A record of an unknown type that the partition has to stop before."""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Nothing in it has to be decided or published."""
+        return not self.records and not self.letters
 
 
 def event_hash(event_id: str) -> bytes:
@@ -35,14 +42,19 @@ def event_hash(event_id: str) -> bytes:
     return hashlib.blake2b(event_id.encode(), digest_size=16).digest()
 
 
-def read(raws: Sequence[Raw], unknown_types: UnknownTypes) -> Intake:
+def read(raws: Sequence[Raw], unknown_types: UnknownTypes, types: frozenset[str] | None = None) -> Intake:
     """Decodes a batch, which must not be empty. Drops second copies inside it, and makes dead letters of what is unreadable.
 
-    With `stop`, an unknown type ends the batch before it.
+    With `stop`, an unknown type ends the batch before it. Known types that are not among `types` are passed over.
     """
     intake = Intake(first=raws[0].offset, next=raws[0].offset)
     seen: set[bytes] = set()
     for raw in raws:
+        if types is not None and _is_for_others(raw, types):
+            intake.passed += 1
+            intake.count += 1
+            intake.next = raw.offset + 1
+            continue
         try:
             record = _record(raw)
         except envelope.UnknownType as error:
@@ -63,6 +75,11 @@ def read(raws: Sequence[Raw], unknown_types: UnknownTypes) -> Intake:
         intake.count += 1
         intake.next = raw.offset + 1
     return intake
+
+
+def _is_for_others(raw: Raw, types: frozenset[str]) -> bool:
+    told = envelope.header(raw.headers, "ce_type")
+    return told not in types and told in envelope.event_types(raw.topic)
 
 
 def _record(raw: Raw) -> Record:

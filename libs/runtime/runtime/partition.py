@@ -24,7 +24,10 @@ from runtime.wiring import Handle, Job, Stopped, Wiring
 
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds
-IDLE_CLEAR: Final = 0.2  # seconds without work after which the last published outbox row is deleted by itself
+IDLE_CLEAR: Final = 1.0  # seconds without work after which the last published outbox row is deleted by itself
+# The place behind records that nobody here wants is stored after so many seconds without work, or of nothing but such.
+KEEP_PLACE: Final = 0.25
+KEEP_PLACE_BUSY: Final = 1.0
 BUFFERED_BATCHES: Final = 2  # so many batches wait in memory at most, and half as many before more is fetched
 
 log = get_logger(__name__)
@@ -54,8 +57,9 @@ class Partition:
         self._end = 0
         self._known = False  # the handler was told that the partition is ours
         self._poisoned = 0  # events put aside since one was taken
+        self._passed_since: float | None = None  # since when the stored place is behind, by records that nobody wants
         self.next_offset: int | None = None
-        """Where the next batch begins, as it is stored."""
+        """Where the next batch begins; what is stored may be a little before it."""
         self.last_at: datetime | None = None
         """Broker's time of the last record that was taken in."""
 
@@ -151,7 +155,7 @@ class Partition:
             raise Stopped(
                 "out_of_range", f"stored offset {start}, but the log has {begin} to {end}; what was there is lost"
             )
-        self._owned, self.next_offset = owned, start
+        self._owned, self.next_offset, self._passed_since = owned, start, None
         self._position, self._end = start, end
         self._trouble = None
         self._made_progress()
@@ -170,8 +174,8 @@ class Partition:
                 await self._do_batch()
                 self._in_hand = 0
         await self._publication.finish()
-        if self._owned is not None and self._publication.to_clear:
-            await self._publication.clear(self._owned)
+        if self._owned is not None:
+            await self._tidy(self._owned)
 
     async def _something_to_do(self) -> bool:
         """False when the partition is to be closed."""
@@ -181,10 +185,44 @@ class Partition:
             if self._publication.ended:
                 await self._publication.finish()
             self._wake.clear()
-            idle = self._owned is not None and self._publication.to_clear
-            if not await self._rest(IDLE_CLEAR if idle else None) and self._owned is not None:
-                await self._publication.clear(self._owned)
+            if not await self._rest(self._untidy_for()) and self._owned is not None:
+                await self._tidy(self._owned)
         return False
+
+    def _untidy_for(self) -> float | None:
+        """Seconds without work until something is tidied up; None: nothing is to be."""
+        if self._owned is None:
+            return None
+        if self._passed_since is not None:
+            return KEEP_PLACE
+        return IDLE_CLEAR if self._publication.to_clear else None
+
+    async def _tidy(self, owned: Ownership) -> None:
+        """Stores the place behind what was passed over, and deletes the outbox rows that are published."""
+        if self._passed_since is not None:
+            async with transaction(self._wiring.pool) as tx:
+                cleared = await self._keep_place(tx, owned)
+            self._place_kept(cleared)
+        elif self._publication.to_clear:
+            await self._publication.clear(owned)
+
+    async def _keep_place(self, tx: Connection, owned: Ownership) -> int:
+        """Holds the fence too. Returns up to which outbox row was deleted."""
+        cleared, place = self._publication.published, self.next_offset or 0
+        await repository.advance(
+            tx,
+            owned,
+            first=place,
+            following=place,
+            published=cleared,
+            week=repository.week_of(self._wiring.now()),
+            hashes=(),
+        )
+        return cleared
+
+    def _place_kept(self, cleared: int) -> None:
+        self._publication.cleared(cleared)
+        self._passed_since = None
 
     async def _rest(self, seconds: float | None) -> bool:
         """Waits to be woken; False if nobody did."""
@@ -202,14 +240,27 @@ class Partition:
         raws = [self._buffer.popleft() for _ in range(size)]
         self._in_hand = size
         self._resume()
-        intake = read(raws, self._wiring.unknown_types)
-        if intake.count:
+        intake = read(raws, self._wiring.unknown_types, self._wiring.types)
+        if intake.passed and intake.is_nothing:
+            await self._pass_over(intake)
+        elif intake.count:
             await self._do_intake(intake, raws)
         if intake.unknown is not None:
             await self._publication.finish()
             raise Stopped(
                 "unknown_type", f"{intake.unknown} at offset {raws[intake.count].offset}; a newer version is needed"
             )
+
+    async def _pass_over(self, intake: Intake) -> None:
+        """Nothing here is wanted: a transaction for it can wait until there is one anyway, or nothing else to do."""
+        now = self._wiring.clock()
+        self.next_offset = intake.next
+        self._count(intake, 0, 0.0)
+        self._made_progress()
+        if self._passed_since is None:
+            self._passed_since = now
+        elif now - self._passed_since >= KEEP_PLACE_BUSY:
+            await self._tidy(self._ownership())
 
     async def _do_intake(self, intake: Intake, raws: Sequence[Raw]) -> None:
         try:
@@ -221,7 +272,7 @@ class Partition:
             for raw in raws[: intake.count]:
                 if self._closing:
                     return  # each event has moved the offset: the next owner goes on here
-                await self._do_one(read([raw], self._wiring.unknown_types))
+                await self._do_one(read([raw], self._wiring.unknown_types, self._wiring.types))
         else:
             self._poisoned = 0
             await self._after_commit(committed)
@@ -293,7 +344,7 @@ class Partition:
                 ]
                 outgoing = [*await handle(tx, self.partition, records)] if records else []
                 committed = await self._store(tx, owned, [*outgoing, *intake.letters])
-        self._publication.cleared(cleared)
+        self._place_kept(cleared)
         self.next_offset = intake.next
         if intake.records:
             self.last_at = intake.records[-1].at
@@ -308,7 +359,11 @@ class Partition:
         try:
             async with transaction(self._wiring.pool) as tx:
                 await self._freshen(tx)
-                await repository.hold(tx, owned)
+                cleared = None
+                if self._passed_since is None:
+                    await repository.hold(tx, owned)
+                else:  # a job may ask how far the partition is
+                    cleared = await self._keep_place(tx, owned)
                 committed = await self._store(tx, owned, await job(tx))
         except BaseException as error:
             if not done.done():
@@ -317,6 +372,8 @@ class Partition:
                 self._stale = True  # a fault of the job's: the partition goes on
                 return
             raise
+        if cleared is not None:
+            self._place_kept(cleared)
         if not done.done():
             done.set_result(None)
         await self._after_commit(committed)

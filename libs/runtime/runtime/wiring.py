@@ -61,6 +61,8 @@ class Wiring:
     handler: Handler
     feed: Feed
     unknown_types: UnknownTypes
+    types: frozenset[str] | None
+    """Types that the handler wants; None: all."""
     batch_records: int
     lost_for: float
     """Seconds until a partition that was fenced off, and is still assigned, is taken anew: by then a real loss is known."""

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from runtime_world import PARTITIONS, Counter, Heard, until
 
+from runtime import partition as partition_module
 from runtime.consumer import Later, NotOwned
 from runtime.errors import WrongPartitions
 from runtime.partitions import partition_of
@@ -173,6 +174,67 @@ async def test_unknown_type_is_passed_over_where_that_is_asked(world):
         await has(world, "b")
         await until(lambda: world.health.report().ready, "ready")
     assert await letters(world) == []
+
+
+ONLY_OTHERS = frozenset({"test.something_else.v1"})
+
+
+async def stored_place(world, who="mia"):
+    place = await world.pool.fetchval(
+        "SELECT next_offset FROM consumer_offset WHERE group_name = $1 AND partition = $2",
+        world.names.group,
+        partition_of(who, PARTITIONS),
+    )
+    return -1 if place is None else place
+
+
+async def test_records_of_types_that_nobody_wants_are_passed_over_and_the_place_behind_them_is_stored(world):
+    await world.say("a", "b", "c")
+    async with world.consuming(types=ONLY_OTHERS) as consumer:
+        await until(lambda: at_place(world, 3), "the place behind them is stored without a batch")
+        await world.say("d")
+        partition = partition_of("mia", PARTITIONS)
+
+        async def ask(tx):
+            # a job may ask how far the partition is: it is told what was passed over just now
+            return []
+
+        await until(lambda: has_passed(consumer, partition, 4), "d is passed over")
+        await consumer.within(world.names.said, partition, ask)
+        assert await stored_place(world) == 4
+    assert world.handler.batches == []
+    async with world.consuming():
+        await world.say("e")
+        await has(world, "e")
+
+
+async def test_place_behind_unwanted_records_is_stored_when_the_partition_is_given_back(world, monkeypatch):
+    monkeypatch.setattr(partition_module, "KEEP_PLACE", 60.0)
+    await world.say("a")
+    async with world.consuming(types=ONLY_OTHERS) as consumer:
+        await until(lambda: has_passed(consumer, partition_of("mia", PARTITIONS), 1), "a is passed over")
+        assert await stored_place(world) < 1
+    assert await stored_place(world) == 1
+
+
+async def test_wanted_record_behind_unwanted_ones_is_handled_once_also_after_a_restart(world):
+    """The stored place may be before records that were passed over: they are passed over again."""
+    wanted = frozenset({"test.said.v1"})
+    async with world.consuming(types=wanted):
+        await world.say("a")
+        await has(world, "a")
+    async with world.consuming(types=wanted):
+        await world.say("b")
+        await has(world, "a", "b")
+
+
+async def at_place(world, offset):
+    return await stored_place(world) == offset
+
+
+def has_passed(consumer, partition, offset):
+    each = consumer._partitions.get(TopicPartition(consumer._topics[0], partition))
+    return each is not None and each.next_offset == offset
 
 
 class Picky(Counter):

@@ -70,6 +70,11 @@ def event_types(topic: str) -> dict[str, type[BaseEvent]]:
     return {member.model_fields["type"].default: member for member in members}
 
 
+def type_names(*models: type[BaseEvent]) -> frozenset[str]:
+    """What `ce_type` says of records that carry one of these."""
+    return frozenset(model.model_fields["type"].default for model in models)
+
+
 def decode(topic: str, value: bytes | None, headers: Headers | Mapping[str, bytes]) -> BaseEvent:
     """The event in a record of `topic`; raise UnknownType or Undecodable."""
     if value is None:

@@ -9,11 +9,14 @@ from runtime.handler import BaseHandler
 from runtime.postgres import Connection
 from runtime.records import Outgoing, Record
 from schemas.commands import SendMessage
+from schemas.envelope import event_types, type_names
 from schemas.outcomes import Outcome
 from schemas.topics import MESSENGER_COMMANDS, OUTCOMES
 
 GROUP = "console"
 TOPICS = (OUTCOMES, MESSENGER_COMMANDS)
+WANTED = frozenset(event_types(OUTCOMES)) | type_names(SendMessage)
+"""Of the commands only messages: thread control is nothing to see."""
 
 
 class TranscriptHandler(BaseHandler):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from console import application, command_line, janitor
-from console.handlers import GROUP, TOPICS, TranscriptHandler
+from console.handlers import GROUP, TOPICS, WANTED, TranscriptHandler
 from console.live import Live
 from console.passwords import Passwords
 from console.publishing import FlowPublisher
@@ -85,6 +85,7 @@ async def serve(services: Services, health: Health, door: Door) -> None:
         topics=TOPICS,
         handler=TranscriptHandler(),
         unknown_types="skip",
+        types=WANTED,
         health=health,
     )
     door.open(services)

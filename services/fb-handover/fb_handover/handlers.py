@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from fb_handover import intake, metrics, order, reports, repository
 from runtime.handler import BaseHandler
 from runtime.logs import get_logger
 from runtime.postgres import Connection
 from runtime.records import Outgoing, Record
+from schemas.conversations import Echo
+from schemas.envelope import type_names
 from schemas.topics import CONVERSATIONS
+
+WANTED: Final = type_names(Echo)
+"""What of `conversations` is taken in."""
 
 log = get_logger(__name__)
 

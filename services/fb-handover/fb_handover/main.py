@@ -11,7 +11,7 @@ from typing import Final
 
 from fb_handover.channels import Channels
 from fb_handover.graph import Graph
-from fb_handover.handlers import Commands, Echoes
+from fb_handover.handlers import WANTED, Commands, Echoes
 from fb_handover.hearing import ECHOES, Hearing
 from fb_handover.housekeeping import Housekeeping
 from fb_handover.repository import Outbound
@@ -86,6 +86,7 @@ async def run(settings: Settings) -> None:
             topics=[CONVERSATIONS],
             handler=Echoes(sender, sender.context),
             unknown_types="skip",
+            types=WANTED,
             health=health,
         )
         housekeeping = Housekeeping(outbound, sender, keep=settings.keep_closed)

@@ -243,7 +243,7 @@ class Sender:
             connected = self._connected(row.command)
             decision = order.decide(row, self.context(), connected=connected is not None)
             if isinstance(decision, Listen):
-                heard_all = await self._hearing.heard_all(lane.partition)
+                heard_all = await self._hearing.heard_all(lane.partition, f"{row.command.id}/{row.part}/{row.unknowns}")
                 decision = order.after_listening(row, self.context(), heard_all=heard_all)
             if isinstance(decision, Transition):
                 return await self._settle(lane, row, decision)

@@ -1,10 +1,14 @@
 """What leaves for Facebook, in which order, and what is told of it."""
 
+import asyncio
+import itertools
+
 import asyncpg
 from fb_commands import (
     APP,
     INBOX,
     PAGE,
+    conversation,
     passes_thread,
     reads_profile,
     reads_thread,
@@ -14,7 +18,10 @@ from fb_commands import (
 )
 from fb_world import OTHER_PAGE, PSIDS, TOKEN, numbered, until
 
+from runtime.records import Outgoing
+from schemas.conversations import Echo
 from schemas.messages import Button, OutMessage, QuickReply
+from schemas.topics import CONVERSATIONS
 
 MIA, JONAS = PSIDS[0], PSIDS[1]
 
@@ -239,6 +246,27 @@ async def test_while_an_echo_is_in_the_log_but_not_yet_heard_nothing_is_sent_aga
         await until(lambda: _put_off(world, "a", "waits until all echoes are heard"), "the echo's time is over")
     await world.told("a:sent")
     assert await world.box.texts(MIA) == ["Before", "Once"]
+
+
+async def test_in_a_busy_log_the_wait_for_an_echo_ends(world):
+    """Something is always unheard there: what counts is what was in the log when the echo's time was over."""
+    world.start(echo_wait=0.5)
+    world.hear_echoes = False
+    await world.box.write(MIA)
+
+    async def be_busy() -> None:
+        for number in itertools.count():
+            other = Echo(id=f"busy:{number}", conversation=conversation(MIA), mid=f"m_{number}", text="Others'")
+            await world.publisher.publish([Outgoing(CONVERSATIONS, other)])
+
+    busy = asyncio.create_task(be_busy())
+    try:
+        await world.box.faults(lose_answers=1, only=["messages"])
+        await world.command(says("Bot", name="a", psid=MIA))
+        await world.told("a:sent")
+    finally:
+        busy.cancel()
+    assert await world.box.texts(MIA) == ["Bot", "Bot"]
 
 
 async def test_without_an_echo_a_persons_message_is_uncertain_until_a_late_echo(world):

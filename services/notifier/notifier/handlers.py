@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from notifier import metrics, repository
 from notifier.notice import State, message_id, plan
 from runtime.handler import BaseHandler
 from runtime.postgres import Connection
 from runtime.records import Outgoing, Record
+from schemas.envelope import type_names
+from schemas.outcomes import TakeoverAnswered, TakeoverEnded, TakeoverStarted
+
+WANTED: Final = type_names(TakeoverStarted, TakeoverAnswered, TakeoverEnded)
+"""What of `outcomes` says that an e-mail is due, or no more."""
 
 
 class OutcomesHandler(BaseHandler):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from notifier.bots import BotNames
-from notifier.handlers import OutcomesHandler
+from notifier.handlers import WANTED, OutcomesHandler
 from notifier.sender import Config, Sender
 from notifier.settings import NotifierSettings
 from notifier.smtp import Mailer, server_of
@@ -62,6 +62,7 @@ async def run(settings: NotifierSettings) -> None:
             topics=[OUTCOMES],
             handler=OutcomesHandler(public_url=settings.public_url, now=_now),
             unknown_types="skip",
+            types=WANTED,
             health=health,
         )
         sender = Sender(
