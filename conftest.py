@@ -1,10 +1,15 @@
 """Gives every test in the repository the fixtures of tests/infra."""
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 import structlog
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs the tests in the background has them ignore Ctrl-C, and all that they start inherits it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 pytest_plugins = ["infra.plugin"]

@@ -79,6 +79,7 @@ class Fleet:
     servers: Servers
     ports: dict[str, int] = field(default_factory=dict)
     children: dict[str, process.Child] = field(default_factory=dict)
+    seeded: bool = False
     installed: str = ""  # what the commands of the installation said
 
     def places(self) -> Places:

@@ -42,6 +42,8 @@ from story.seed import PAGE, seed
 pytestmark = [pytest.mark.infra, pytest.mark.asyncio(loop_scope="module")]
 
 CUSTOMERS = 24
+# Seconds in which somebody is answered whose webhook came while ingress was away: the box repeats them in order, 10 s apart at most.
+REPEATED = 60.0
 SLOW = 4.0  # seconds that the Graph API and the mail server take for an answer during the drain
 
 
@@ -234,7 +236,10 @@ async def test_a_role_without_rights_at_start_is_told_which_setting_is_meant_for
 # --- All of it
 
 
-async def test_a_customer_is_answered_by_the_bot_and_handed_to_a_person_on_secured_servers(fleet):
+async def set_up(fleet):
+    """Everything runs and is seeded, whichever test comes first."""
+    if fleet.seeded:
+        return
     fleet.start(*STAND_INS, *SERVICES)
     await fleet.ready(*STAND_INS, *SERVICES)
     login, places = Login(), fleet.places()
@@ -246,6 +251,11 @@ async def test_a_customer_is_answered_by_the_bot_and_handed_to_a_person_on_secur
     )
     assert made.code == 0, made.out
     await seed(places, login, say=print)
+    fleet.seeded = True
+
+
+async def test_a_customer_is_answered_by_the_bot_and_handed_to_a_person_on_secured_servers(fleet):
+    await set_up(fleet)
     async with stage(fleet) as on:
         acts = (
             (1, "greeted", steps.greeting),
@@ -270,6 +280,7 @@ async def stage(fleet: Fleet):
 
 
 async def test_services_told_to_stop_under_load_end_in_time_and_nothing_is_lost_or_said_twice(fleet):
+    await set_up(fleet)
     async with stage(fleet) as on:
         psids = [await on.facebook.meet(PAGE, f"Customer{n}", "Winter") for n in range(CUSTOMERS)]
         scenes = [Scene(on, psid, f"Customer{n}") for n, psid in enumerate(psids)]
@@ -310,12 +321,16 @@ async def test_services_told_to_stop_under_load_end_in_time_and_nothing_is_lost_
             assert (await scene.becomes("human")).waiting
             await eventually("one e-mail", lambda key=scene.key: on.mail.about(key), bool)
         for scene in scenes[CUSTOMERS // 3 :]:
-            await scene.hears(scene.name)
+            await eventually(f"{scene.name} is greeted", lambda scene=scene: greeted(scene), bool, REPEATED)
         for scene in scenes:
             lines = [line.text for line in await scene.bot_lines()]
             assert len(lines) == len(set(lines)), lines
         for scene in waiting:
             assert len({mail.message_id for mail in await on.mail.about(scene.key)}) == 1
+
+
+async def greeted(scene: Scene) -> bool:
+    return any(scene.name in (line.text or "") for line in await scene.bot_lines())
 
 
 async def under_way(servers: Servers) -> None:

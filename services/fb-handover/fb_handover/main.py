@@ -103,6 +103,7 @@ async def run(settings: Settings) -> None:
             await _until_one_ends([relaying, *work])
         finally:
             await asyncio.gather(_cancel(work), sender.drain(min(settings.graph_timeout + STORE, DRAIN)))
+            await sender.drain(STORE)  # a consumer's last batch may have claimed conversations: they are given back
             await _cancel([relaying])
 
 

@@ -158,6 +158,9 @@ class World:
 
     async def stop(self, task: "asyncio.Task[None]") -> None:
         task.cancel()
+        await self.stopped(task)
+
+    async def stopped(self, task: "asyncio.Task[None]") -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         self._running.remove(task)

@@ -7,6 +7,8 @@ import pytest
 from fb_commands import conversation, says, silence
 from fb_world import DEADLINE, PSIDS, a_world, numbered, until
 
+from fb_handover.handlers import Commands
+
 MIA, JONAS = PSIDS[0], PSIDS[1]
 
 
@@ -63,6 +65,31 @@ async def test_a_process_told_to_stop_finishes_what_is_being_sent_and_sends_no_m
     async with world.process():
         await world.told("a:sent", "b:sent")
     assert await world.box.texts(MIA) == ["Under way", "Next"]
+
+
+async def test_a_message_that_is_stored_while_the_process_stops_is_given_back_and_goes_out_with_the_next(
+    world, monkeypatch
+):
+    """Its conversation was claimed in the transaction that stored it; a claim that is left would hold it up until it runs out."""
+    await world.box.write(MIA)
+    running = world.start()
+    stored = Commands.handle
+
+    async def stop_before_the_commit(self, tx, partition, records):
+        outgoing = await stored(self, tx, partition, records)
+        running.cancel()
+        await asyncio.sleep(0.2)  # the stop is under way, and would be over but for this batch
+        return outgoing
+
+    monkeypatch.setattr(Commands, "handle", stop_before_the_commit)
+    await world.command(says("Hello", name="a", psid=MIA))
+    await world.stopped(running)
+    assert await world.state_of("a") == "waiting"
+    assert await world.database.fetchval("SELECT due_at <= clock_timestamp() FROM fb_handover.lane")
+    monkeypatch.setattr(Commands, "handle", stored)
+    world.start()
+    await world.told("a:sent")
+    assert await world.box.texts(MIA) == ["Hello"]
 
 
 async def test_a_process_that_stood_still_and_comes_back_sends_nothing_that_another_has_sent(world):

@@ -66,8 +66,11 @@ class Run:
         words = {catalogue.KAFKA: "kafka.Kafka", catalogue.POSTGRES: "bin/postgres -D"}
         modules = {one.name: f"-m {one.module}" for one in catalogue.PROGRAMS}
         for one in self.family():
-            line = " ".join(one.cmdline())
-            if one.name() == name[:15] or line.endswith(modules.get(name, "\0")) or words.get(name, "\0") in line:
+            try:
+                line, called = " ".join(one.cmdline()), one.name()
+            except psutil.NoSuchProcess:  # it ended while it was looked at
+                continue
+            if called == name[:15] or line.endswith(modules.get(name, "\0")) or words.get(name, "\0") in line:
                 return one
         raise LookupError(name)
 
