@@ -319,7 +319,7 @@ async def test_services_told_to_stop_under_load_end_in_time_and_nothing_is_lost_
         for scene in waiting:
             await scene.hears("A colleague will be with you shortly.")
             assert (await scene.becomes("human")).waiting
-            await eventually("one e-mail", lambda key=scene.key: on.mail.about(key), bool)
+            await eventually("one e-mail", lambda key=scene.key: on.mail.about(key), bool, REPEATED)
         for scene in scenes[CUSTOMERS // 3 :]:
             await eventually(f"{scene.name} is greeted", lambda scene=scene: greeted(scene), bool, REPEATED)
         for scene in scenes:

@@ -86,6 +86,12 @@ async def claim(
     return [Claimed(*row) for row in await tx.fetch(_SQL["claim"], partition, now, limit, until, token)]
 
 
+async def give_back(pool: Pool, claims: Sequence[UUID], *, now: datetime) -> None:
+    """E-mails of these claims that were not begun are due again."""
+    if claims:
+        await pool.execute(_SQL["give_back"], claims, now)
+
+
 async def begin_sending(pool: Pool, mail: Claimed, *, now: datetime) -> bool:
     """Enters that the message is about to leave. False: it must not, for it is not needed or not ours any more."""
     begun = await pool.fetchval(_SQL["begin_sending"], mail.episode, mail.address_key, mail.claim, now)

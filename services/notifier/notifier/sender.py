@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ PURGE_EVERY: Final = timedelta(hours=1)
 RETRY_CAP: Final = 5.0  # seconds
 SETTLE_FIRST: Final = 0.1  # seconds
 SETTLE_CAP: Final = 2.0  # seconds
+CLAIM_ENDS: Final = 2.0  # seconds for a claim that was being made when the process stops
 DRAIN: Final = 10.0  # seconds for what is under way when the process stops
 
 log = get_logger(__name__)
@@ -85,6 +87,8 @@ class Sender:
         self._rng = rng
         self._under_way: set[asyncio.Task[None]] = set()
         self._ends: dict[int, int] = {}
+        self._claiming: asyncio.Future[None] | None = None
+        self._claims: deque[tuple[datetime, UUID]] = deque()  # with their ends, oldest first
         self._purged = now()
 
     async def run(self) -> None:
@@ -122,12 +126,27 @@ class Sender:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
 
     async def _drain(self) -> None:
+        if self._claiming is not None:
+            await asyncio.wait({self._claiming}, timeout=CLAIM_ENDS)
+            self._claiming.cancel()
+            await asyncio.gather(self._claiming, return_exceptions=True)
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=DRAIN)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._mailer.close()
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        """What was claimed and not begun is due for the next process at once, not when the claim runs out."""
+        try:
+            async with asyncio.timeout(CLAIM_ENDS):
+                await repository.give_back(self._pool, [claim for _, claim in self._claims], now=self._now())
+        except Exception as error:
+            if not passes(error):
+                raise
+            log.warning("e-mails could not be given back, they wait for their claims to end", error=reason(error))
 
     async def _round(self) -> None:
         owned = {partition for topic, partition in self._log.owned() if topic == OUTCOMES}
@@ -165,8 +184,9 @@ class Sender:
             claimed.extend(await self._claim_in(tx, partition, limit))
             return ()
 
+        self._claiming = asyncio.ensure_future(self._log.within(OUTCOMES, partition, job))
         try:
-            await self._log.within(OUTCOMES, partition, job)
+            await asyncio.shield(self._claiming)  # a stop that comes meanwhile must know what was claimed
         except (NotOwned, Fenced):
             return ()
         return claimed
@@ -182,7 +202,11 @@ class Sender:
             if state is not State.DUE:
                 metrics.SETTLED.labels(state).inc()
         until = now + timedelta(seconds=self._config.timeout + CLAIM_SLACK)
-        return await repository.claim(tx, partition, now=now, limit=limit, until=until, token=self._new_id())
+        token = self._new_id()
+        while self._claims and self._claims[0][0] <= now:
+            self._claims.popleft()
+        self._claims.append((until, token))
+        return await repository.claim(tx, partition, now=now, limit=limit, until=until, token=token)
 
     # Sending
 

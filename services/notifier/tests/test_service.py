@@ -1,6 +1,7 @@
 """E-mails from outcomes, with a real broker, database and SMTP conversation."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from notifier_world import World, certificate
@@ -171,6 +172,26 @@ async def test_killed_before_anything_left_the_email_is_sent_once(world: World):
     await world.all_taken_in()
     assert len(world.mail.to(ANN)) == 1
     assert row["unknowns"] == 0
+
+
+async def test_told_to_stop_what_was_claimed_and_not_begun_is_given_back_at_once(world: World):
+    reached = asyncio.Event()
+
+    async def hold() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    world.mail.on_recipient = hold
+    await world.mail.start()
+    await world.start(CONVOBOSS_MAIL_TIMEOUT="60")
+    started = world.started(ANN)
+    await world.publish(OUTCOMES, started)
+    await reached.wait()
+    assert await world.stop() == 0
+    row = await world.row(started, ANN)
+    assert row is not None
+    assert (row["state"], row["claim"], row["attempts"]) == ("due", None, 0)
+    assert row["due_at"] <= datetime.now(UTC)
 
 
 async def test_killed_while_the_server_takes_it_a_second_copy_has_the_same_message_id(world: World):
