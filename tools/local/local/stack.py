@@ -52,11 +52,12 @@ async def run(options: Options) -> int:
         finally:
             board.footer = "stopping; Ctrl-C again kills"
             board.say("Stopping everything ...")
+            began = board.elapsed
             await stack.down()
             board.close()
             if watching:
                 watching.cancel()
-        board.say(f"All stopped after {board.elapsed:.0f} s.")
+        board.say(f"All stopped, in {board.elapsed - began:.0f} s.")
     if result is None:
         return 0 if options.stay and stack.was_up else asked.exit_code
     return result
