@@ -21,11 +21,12 @@ from aiokafka.errors import (
 )
 
 from runtime import backoff, metrics, repository
+from runtime.broker import connection
 from runtime.errors import Fenced, Later, NotOwned, WrongPartitions, passes
 from runtime.handler import BaseHandler, Handler
 from runtime.health import Health
 from runtime.intake import UnknownTypes
-from runtime.kafka import Publisher, connection
+from runtime.kafka import Publisher
 from runtime.logs import get_logger
 from runtime.partition import Partition
 from runtime.partitions import partitions_of

@@ -3,8 +3,8 @@
 import asyncpg
 
 # What passes by itself, by class of SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html):
-# 08 connection, 25006 read-only (a fail-over), 25P03 idle in transaction, 25P04 too long a transaction, 40 rolled back, 53 resources, 55P03 lock,
-# 57 operator, 58 system.
+# 08 connection, 25006 read-only (a fail-over), 25P03 idle in transaction, 25P04 too long a
+# transaction, 40 rolled back, 53 resources, 55P03 lock, 57 operator, 58 system.
 _PASSING = ("08", "25006", "25P03", "25P04", "40", "53", "55P03", "57", "58")
 # A newer version migrated the schema beside us: each connection finds out once, and prepares its statements anew.
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
@@ -88,9 +88,7 @@ def passes(error: BaseException) -> bool:
         return True
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_PASSING)
-    if isinstance(
-        error, asyncpg.InternalClientError
-    ):  # what asyncpg calls its own fault when a connection breaks under it
+    # asyncpg's own errors: a closed connection, or one that breaks under it or under another task
+    if isinstance(error, asyncpg.InternalClientError):
         return True
-    # asyncpg's own errors: a closed connection, or one that another task uses while it breaks
     return isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError | TypeError)

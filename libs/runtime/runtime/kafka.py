@@ -22,7 +22,7 @@ from runtime.partitions import partition_of, partition_of_bytes, partitions_of
 from runtime.records import Outgoing
 from runtime.settings import ServiceSettings
 
-__all__ = ["Publisher", "connection", "partition_of"]
+__all__ = ["Publisher", "partition_of"]
 
 START_TIMEOUT: Final = 15.0  # seconds for one attempt to reach the brokers
 RETRY_FIRST: Final = 0.1  # seconds

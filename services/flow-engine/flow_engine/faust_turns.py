@@ -7,7 +7,6 @@ and a turn that was taken twice has the same ids; a crash of its parts leaves a 
 """
 
 import asyncio
-import ssl
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flow_engine.lanes import Lanes
 from flow_engine.ports import RawTurn, Take
+from runtime import broker
 from runtime.logs import get_logger
 from runtime.settings import ServiceSettings
 
@@ -141,10 +141,9 @@ def make_app(settings: ServiceSettings, group: str, folder: Path) -> "faust.App"
     import faust
     from yarl import URL
 
-    servers = [server.strip() for server in settings.kafka_bootstrap.split(",") if server.strip()]
     return faust.App(
         group,
-        broker=[URL(f"kafka://{server}") for server in servers],
+        broker=[URL(f"kafka://{server}") for server in broker.servers(settings)],
         broker_credentials=_credentials(settings),
         loop=asyncio.get_running_loop(),
         autodiscover=False,
@@ -168,8 +167,7 @@ def make_app(settings: ServiceSettings, group: str, folder: Path) -> "faust.App"
 def _credentials(settings: ServiceSettings) -> "faust.types.auth.CredentialsT | None":
     import faust
 
-    tls = settings.kafka_security.endswith("SSL")
-    context = ssl.create_default_context(cafile=settings.kafka_ca_file or None) if tls else None
+    context = broker.tls(settings)
     if settings.kafka_security.startswith("SASL"):
         return faust.SASLCredentials(
             username=settings.kafka_username,

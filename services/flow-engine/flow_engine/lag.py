@@ -13,9 +13,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from flow_engine import metrics
+from runtime.broker import connection
 from runtime.errors import WrongPartitions
 from runtime.health import Component
-from runtime.kafka import connection
 from runtime.logs import get_logger
 from runtime.partitions import partitions_of
 from runtime.settings import ServiceSettings

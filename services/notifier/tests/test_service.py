@@ -1,6 +1,7 @@
 """E-mails from outcomes, with a real broker, database and SMTP conversation."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,17 @@ from schemas.topics import OUTCOMES
 
 ANN = "ann@example.org"
 BEN = "ben@example.org"
+
+
+def holding() -> tuple[asyncio.Event, Callable[[], Awaitable[None]]]:
+    """A moment at which the mail server stands still for good, and the event that tells it is reached."""
+    reached = asyncio.Event()
+
+    async def hold() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    return reached, hold
 
 
 async def test_each_address_gets_one_email_of_its_own(world: World):
@@ -153,12 +165,7 @@ async def test_a_server_that_was_away_gets_what_waited(world: World):
 
 
 async def test_killed_before_anything_left_the_email_is_sent_once(world: World):
-    reached = asyncio.Event()
-
-    async def hold() -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
+    reached, hold = holding()
     world.mail.on_recipient = hold
     await world.mail.start()
     await world.start()
@@ -175,12 +182,7 @@ async def test_killed_before_anything_left_the_email_is_sent_once(world: World):
 
 
 async def test_told_to_stop_what_was_claimed_and_not_begun_is_given_back_at_once(world: World):
-    reached = asyncio.Event()
-
-    async def hold() -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
+    reached, hold = holding()
     world.mail.on_recipient = hold
     await world.mail.start()
     await world.start(CONVOBOSS_MAIL_TIMEOUT="60")
@@ -195,12 +197,7 @@ async def test_told_to_stop_what_was_claimed_and_not_begun_is_given_back_at_once
 
 
 async def test_killed_while_the_server_takes_it_a_second_copy_has_the_same_message_id(world: World):
-    reached = asyncio.Event()
-
-    async def hold() -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
+    reached, hold = holding()
     world.mail.on_data = hold
     await world.mail.start()
     await world.start()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import SecretStr
 from takeover_world import bot_settings
@@ -26,12 +27,25 @@ from schemas.base import BaseEvent
 from schemas.conversations import CustomerMessage, ProfileRead
 from schemas.messages import Profile
 from schemas.topics import BOTS, CONVERSATIONS
+from takeover import decide as rules
 from takeover.main import decide_and_fire
 from takeover.settings import TakeoverServiceSettings
 
 E = TypeVar("E", bound=BaseEvent)
 PATIENCE = 20.0  # seconds
 HERE = Path(__file__).parent
+
+
+def break_on_poison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule for customers' messages raises on the text "poison"."""
+    original = rules.RULES[CustomerMessage]
+
+    def breaks(step: Any, event: CustomerMessage) -> None:
+        if event.input.text == "poison":
+            raise ZeroDivisionError("a fault of ours")
+        original(step, event)
+
+    monkeypatch.setitem(rules.RULES, CustomerMessage, breaks)
 
 
 class Stack:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from takeover_stack import Stack
+from takeover_stack import Stack, break_on_poison
 from takeover_world import ANA, MIA, PAGE, START
 
 from runtime.consumer import Later
@@ -14,7 +14,6 @@ from schemas.messages import CustomerInput, Profile
 from schemas.outcomes import CustomerSaid
 from schemas.topics import DEAD_LETTERS, OUTCOMES, TURNS
 from schemas.turns import TurnAsked
-from takeover import decide as rules
 from takeover import handlers, main, repository
 from takeover.decide import first_contact
 from takeover.memory import Memory
@@ -86,14 +85,7 @@ async def test_what_a_rolled_back_batch_decided_is_forgotten_with_it(stack, monk
 
 @pytest.mark.infra
 async def test_events_before_a_poisonous_one_in_its_batch_are_decided_once(stack, monkeypatch):
-    original = rules.RULES[CustomerMessage]
-
-    def breaks(step, event):
-        if event.input.text == "poison":
-            raise ZeroDivisionError("a fault of ours")
-        original(step, event)
-
-    monkeypatch.setitem(rules.RULES, CustomerMessage, breaks)
+    break_on_poison(monkeypatch)
     await stack.publish(says("a", 1), says("poison", 2), says("b", 3))
     async with stack.running():
         await stack.wait_for(DEAD_LETTERS, DeadLetter)

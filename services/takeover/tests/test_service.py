@@ -6,7 +6,7 @@ import signal
 from datetime import timedelta
 
 import pytest
-from takeover_stack import Stack, killed, now
+from takeover_stack import Stack, break_on_poison, killed, now
 from takeover_world import ANA, MIA, PAGE, block, bot_settings
 
 from schemas.commands import PassThread, SendMessage
@@ -17,7 +17,6 @@ from schemas.outcomes import TakeoverEnded, TakeoverStarted
 from schemas.sessions import Session
 from schemas.topics import CONVERSATIONS, DEAD_LETTERS, MESSENGER_COMMANDS, OUTCOMES, TURNS
 from schemas.turns import TurnAsked
-from takeover import decide as rules
 from takeover.repository import FIRING
 
 pytestmark = pytest.mark.infra
@@ -113,14 +112,7 @@ async def test_the_same_event_twice_counts_once(stack):
 
 async def test_an_event_that_breaks_the_rules_is_set_aside_and_its_conversation_gets_a_person(stack, monkeypatch):
     other = f"messenger:{PAGE}:7002"
-    original = rules.RULES[CustomerMessage]
-
-    def breaks(step, event):
-        if event.input.text == "poison":
-            raise ZeroDivisionError("a fault of ours")
-        original(step, event)
-
-    monkeypatch.setitem(rules.RULES, CustomerMessage, breaks)
+    break_on_poison(monkeypatch)
     async with stack.running():
         await stack.publish(says("poison"), says("fine", conversation=other))
         letter = (await stack.wait_for(DEAD_LETTERS, DeadLetter))[0]

@@ -159,10 +159,7 @@ async def test_a_class_archive_that_java_crashes_on_is_removed_and_the_start_goe
 async def test_a_read_only_data_folder_is_said_with_another_way(small_stack, tmp_path):
     (tmp_path / "data").mkdir()
     stack = small_stack(machine="read-only")
-    code = await stack.ended()
-    if code == 77:
-        pytest.skip("nobody may mount here: neither root nor a user namespace")
-    assert code == 1
+    assert await stack.ended() == 1
     assert f"{tmp_path / 'data' / 'lock'} cannot be written (Read-only file system)" in stack.said
     assert "CONVOBOSS_DATA=FOLDER" in stack.said
     assert "Traceback" not in stack.said
@@ -171,10 +168,7 @@ async def test_a_read_only_data_folder_is_said_with_another_way(small_stack, tmp
 async def test_a_full_disk_is_said_before_anything_starts(small_stack, tmp_path):
     (tmp_path / "data").mkdir()
     stack = small_stack(machine="full")
-    code = await stack.ended()
-    if code == 77:
-        pytest.skip("nobody may mount here: neither root nor a user namespace")
-    assert code == 1
+    assert await stack.ended() == 1
     assert "MB are free where the data lies" in stack.said
     assert "Free some and start again" in stack.said
     assert "Starting" not in stack.said
