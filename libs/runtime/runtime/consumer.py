@@ -61,7 +61,9 @@ class OrderedConsumer:
     The same event id within 7 days reaches a partition's handler once. `unknown_types`: what a type that this version
     does not know does to its partition: `stop` it with an alarm, or `skip` the record. So many events in a row put aside
     as `poison_limit` stop a partition too. Of the known types only `types` are decoded and handled, where they are given;
-    the place behind others is stored a little later. Raises from `run`: `WrongPartitions`.
+    the place behind others is stored a little later. `gather`: seconds from one taking of records to the next, for a group
+    that nobody waits for to the millisecond: what comes meanwhile is one batch. The first after a pause comes at once.
+    Raises from `run`: `WrongPartitions`.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class OrderedConsumer:
         handler: Handler,
         unknown_types: UnknownTypes,
         types: frozenset[str] | None = None,
+        gather: float = 0.0,
         health: Health | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -85,6 +88,7 @@ class OrderedConsumer:
         self._pool = pool
         self._group = group
         self._topics = tuple(topics)
+        self._gather = gather
         self._now = now
         self._clock = clock
         self._component = (health or Health()).component(f"consumer {group}")
@@ -233,6 +237,9 @@ class OrderedConsumer:
                     # In the same step as getmany: what comes back belongs to the present assignment and position.
                     if tp in self._partitions:
                         self._partitions[tp].feed(raws, kafka.highwater(tp))
+                if fetched:
+                    await asyncio.sleep(self._gather)
+                    continue
             await asyncio.sleep(0)
 
     def _out_of_range(self, error: OffsetOutOfRangeError) -> None:

@@ -34,6 +34,7 @@ SCHEMA: Final = "fb_handover"
 CATCH_UP: Final = 60.0  # seconds to read the channels before the first command
 DRAIN: Final = 15.0  # seconds at most for requests under way; with closing what is left it stays below the 25 of a stop
 STORE: Final = 2.0  # seconds to store the last answers
+GATHER: Final = 0.05  # seconds: an echo only confirms what Facebook answered already, or ends a wait of seconds
 
 
 async def run(settings: Settings) -> None:
@@ -87,6 +88,7 @@ async def run(settings: Settings) -> None:
             handler=Echoes(sender, sender.context),
             unknown_types="skip",
             types=WANTED,
+            gather=GATHER,
             health=health,
         )
         housekeeping = Housekeeping(outbound, sender, keep=settings.keep_closed)

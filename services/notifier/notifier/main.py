@@ -25,6 +25,7 @@ from schemas.topics import BOTS, OUTCOMES
 
 SCHEMA: Final = "notifier"
 GROUP: Final = "notifier"
+GATHER: Final = 0.1  # seconds: e-mails are in no such hurry
 CATCH_UP: Final = 60.0  # seconds for all bots' settings
 
 
@@ -63,6 +64,7 @@ async def run(settings: NotifierSettings) -> None:
             handler=OutcomesHandler(public_url=settings.public_url, now=_now),
             unknown_types="skip",
             types=WANTED,
+            gather=GATHER,
             health=health,
         )
         sender = Sender(
