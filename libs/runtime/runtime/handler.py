@@ -1,11 +1,24 @@
 """What a service writes to take part in the log: a handler. `runtime.consumer` does the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.letters import letter
-from runtime.postgres import Connection
+from runtime.postgres import Connection, Pool
 from runtime.records import Outgoing, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a handler made of a batch without a transaction: what to publish, and the arguments of its `writes`.
+
+    `done` is called once it is committed, and not where that is unknown. Must not raise.
+    """
+
+    outgoing: Sequence[Outgoing]
+    arguments: Sequence[object]
+    done: Callable[[], None]
 
 
 class Handler(Protocol):
@@ -23,6 +36,21 @@ class Handler(Protocol):
         order after the commit. Must not commit, wait for anything but the database, or send by itself.
 
         Raise `runtime.consumer.Later` to have the batch again; any other exception has it redone event by event.
+        """
+        ...
+
+    writes: str
+    """Common table expressions of SQL that store a batch, with parameters from $1 on; each writes nothing where the table
+
+    `moved`, which has one row or none, is empty. Empty: the handler has no such.
+    """
+
+    async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:
+        """As `handle`, but only reads: offset, event ids, `writes` and the outbox are then one statement, and one round trip.
+
+        Asked before `handle`, where there are `writes`. None: `handle` is to do it. So it is too when the statement finds
+        that an event was seen before; then nothing of it was written. What is read is the partition's own, so that nobody
+        changes it before the statement but one who took the partition away, and then the statement writes nothing.
         """
         ...
 
@@ -45,6 +73,11 @@ class Handler(Protocol):
 
 class BaseHandler:
     """A handler that remembers nothing and sends what it cannot handle to `dead-letters`. Subclasses write `handle`."""
+
+    writes = ""
+
+    async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:  # noqa: ARG002
+        return None
 
     async def assigned(self, tx: Connection, topic: str, partition: int) -> None:
         pass

@@ -3,14 +3,14 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from typing import Final
 
 from runtime import backoff, metrics, repository, tracing
 from runtime.errors import Fenced, NotOwned, passes
-from runtime.handler import poison_letter
+from runtime.handler import Decided, poison_letter
 from runtime.health import STUCK_AFTER, Patience
 from runtime.intake import Intake, read
 from runtime.letters import Raw
@@ -264,7 +264,7 @@ class Partition:
 
     async def _do_intake(self, intake: Intake, raws: Sequence[Raw]) -> None:
         try:
-            committed = await self._decide(intake, self._wiring.handler.handle)
+            await self._handle(intake)
         except Exception as error:
             if not self._is_events_fault(error):
                 raise
@@ -275,18 +275,16 @@ class Partition:
                 await self._do_one(read([raw], self._wiring.unknown_types, self._wiring.types))
         else:
             self._poisoned = 0
-            await self._after_commit(committed)
 
     async def _do_one(self, intake: Intake) -> None:
         try:
-            committed = await self._decide(intake, self._wiring.handler.handle)
+            await self._handle(intake)
         except Exception as error:
             if not self._is_events_fault(error):
                 raise
-            committed = await self._put_aside(intake, error)
+            await self._after_commit(await self._put_aside(intake, error))
         else:
             self._poisoned = 0
-        await self._after_commit(committed)
 
     def _is_events_fault(self, error: Exception) -> bool:
         """Whether the handler raised for what is in an event; then what it remembers of the partition is stale."""
@@ -295,7 +293,7 @@ class Partition:
         self._stale = True
         return True
 
-    async def _put_aside(self, intake: Intake, error: Exception) -> Committed | None:
+    async def _put_aside(self, intake: Intake, error: Exception) -> Committed:
         """The handler's last word on an event it raised for; a handler that raises here too gets the dead letter."""
         self._poisoned += 1
         if self._poisoned > self._wiring.poison_limit:
@@ -322,12 +320,56 @@ class Partition:
             log.exception("an event could not be put aside by its handler", **self._labels(), offset=intake.first)
             return await self._decide(intake, letter)
 
-    async def _decide(self, intake: Intake, handle: Handle) -> Committed | None:
+    async def _handle(self, intake: Intake) -> None:
+        handler = self._wiring.handler
+        if handler.writes and intake.records and not self._stale:
+            decided = await handler.decide(self._wiring.pool, self.partition, intake.records)
+            if decided is not None and await self._wrote_in_one(intake, decided):
+                return
+        await self._after_commit(await self._decide(intake, handler.handle))
+
+    async def _wrote_in_one(self, intake: Intake, decided: Decided) -> bool:
+        """One statement. False: nothing was written, and a transaction is to find out why."""
+        wiring, owned = self._wiring, self._ownership()
+        began = wiring.clock()
+        cleared = self._publication.published
+        with self._traced(intake):
+            packed = pack([*decided.outgoing, *intake.letters])
+            done, row = await repository.write_in_one(
+                wiring.pool,
+                owned,
+                first=intake.first,
+                following=intake.next,
+                published=cleared,
+                week=repository.week_of(wiring.now()),
+                hashes=intake.hashes,
+                packed=packed,
+                writes=wiring.handler.writes,
+                arguments=decided.arguments,
+            )
+        if done:
+            self._place_moved(intake, cleared, len(intake.records), wiring.clock() - began)
+            await self._publish(Committed(row, packed), decided.done)
+        return done
+
+    def _traced(self, intake: Intake) -> AbstractContextManager[None]:
+        name = f"{self._wiring.group} {self.topic}"
+        return tracing.batch(name, (record.traceparent for record in intake.records))
+
+    def _place_moved(self, intake: Intake, cleared: int, fresh: int, seconds: float) -> None:
+        """A batch is committed."""
+        self._place_kept(cleared)
+        self.next_offset = intake.next
+        if intake.records:
+            self.last_at = intake.records[-1].at
+        self._count(intake, fresh, seconds)
+
+    async def _decide(self, intake: Intake, handle: Handle) -> Committed:
         """One transaction: offset, deduplication, the handler's work, the outbox."""
         wiring, owned = self._wiring, self._ownership()
         began = wiring.clock()
         cleared = self._publication.published
-        with tracing.batch(f"{wiring.group} {self.topic}", (record.traceparent for record in intake.records)):
+        with self._traced(intake):
             async with transaction(wiring.pool) as tx:
                 await self._freshen(tx)
                 fresh = await repository.advance(
@@ -344,11 +386,7 @@ class Partition:
                 ]
                 outgoing = [*await handle(tx, self.partition, records)] if records else []
                 committed = await self._store(tx, owned, [*outgoing, *intake.letters])
-        self._place_kept(cleared)
-        self.next_offset = intake.next
-        if intake.records:
-            self.last_at = intake.records[-1].at
-        self._count(intake, len(records), wiring.clock() - began)
+        self._place_moved(intake, cleared, len(records), wiring.clock() - began)
         return committed
 
     async def _do_job(self) -> None:
@@ -384,23 +422,23 @@ class Partition:
             await self._wiring.handler.assigned(tx, self.topic, self.partition)
             self._stale = False
 
-    async def _store(self, tx: Connection, owned: Ownership, outgoing: Sequence[Outgoing]) -> Committed | None:
-        if not outgoing:
-            return None
+    async def _store(self, tx: Connection, owned: Ownership, outgoing: Sequence[Outgoing]) -> Committed:
         packed = pack(outgoing)
-        return Committed(await repository.store(tx, owned, packed), packed)
+        return Committed(await repository.store(tx, owned, packed) if packed else None, packed)
 
     def _ownership(self) -> Ownership:
         if self._owned is None:
             raise NotOwned(self.topic, self.partition)
         return self._owned
 
-    async def _after_commit(self, committed: Committed | None) -> None:
-        self._wiring.handler.committed(self.topic, self.partition)
+    async def _after_commit(self, committed: Committed) -> None:
+        await self._publish(committed, lambda: self._wiring.handler.committed(self.topic, self.partition))
+
+    async def _publish(self, committed: Committed, tell: Callable[[], None]) -> None:
+        tell()
         await self._wiring.faults.reached("committed", self.topic, self.partition)
         self._made_progress()
-        if committed is not None:
-            await self._publication.begin(committed)
+        await self._publication.begin(committed)
 
     # Losing, failing, leaving
 

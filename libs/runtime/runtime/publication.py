@@ -21,9 +21,9 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A transaction whose records are to be published: the outbox row's number, and what is in it."""
+    """A batch that is stored: its outbox row's number, None where nothing is to be published, and what is in that."""
 
-    row: int
+    row: int | None
     packed: Sequence[Packed]
 
 
@@ -58,8 +58,9 @@ class Publication:
 
     async def begin(self, committed: Committed) -> None:
         """Waits for the batch before, then publishes this one beside what its partition does next."""
-        await self.finish()
-        self._task = asyncio.create_task(self._publish(committed))
+        if committed.row is not None:
+            await self.finish()
+            self._task = asyncio.create_task(self._publish(committed.row, committed.packed))
 
     async def finish(self) -> None:
         """Waits until what is under way is out. Raises what makes that impossible, such as a topic made otherwise."""
@@ -81,7 +82,7 @@ class Publication:
         await self.finish()
         while rows := await repository.leftovers(self._wiring.pool, owned, self.published):
             for row in rows:
-                await self._publish(Committed(row.id, row.packed))
+                await self._publish(row.id, row.packed)
                 metrics.OUTBOX_REPLAYED.labels(self._wiring.group, self._topic).inc()
         if self.to_clear:
             await self.clear(owned)
@@ -96,22 +97,22 @@ class Publication:
         """The rows up to this one were deleted by a batch's own transaction."""
         self._cleared = row
 
-    async def _publish(self, committed: Committed) -> None:
+    async def _publish(self, row: int, packed: Sequence[Packed]) -> None:
         """Until the broker has it: the row stays, and nothing later is published before."""
         try:
             for delay in backoff.delays(RETRY_FIRST, RETRY_CAP, random):
-                if await self._attempt(committed):
+                if await self._attempt(packed):
                     break
                 await asyncio.sleep(delay)
             self.failing = False
             await self._wiring.faults.reached("published", self._topic, self._partition)
-            self.published = committed.row
+            self.published = row
         finally:
             self._settled()
 
-    async def _attempt(self, committed: Committed) -> bool:
+    async def _attempt(self, packed: Sequence[Packed]) -> bool:
         try:
-            await self._wiring.publisher.publish_packed(committed.packed)
+            await self._wiring.publisher.publish_packed(packed)
         except PublishFailed as error:
             if not self.failing:
                 labels = self._wiring.labels(self._topic, self._partition)

@@ -1,19 +1,22 @@
 """The consumer's tables: whose a partition is, how far it is, what it has seen, and what it has yet to publish."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from runtime.errors import Fenced
 from runtime.packing import Packed, dump, load
-from runtime.postgres import Connection, Pool, statements, transaction
+from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements, transaction
 
 SEGMENTS: Final = 3
 WEEK: Final = 7 * 24 * 3600  # seconds
 LEFTOVERS: Final = 20  # rows read together
 
 _SQL: Final = statements("runtime")
+_PARAMETER: Final = re.compile(r"\$(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,37 @@ async def advance(
     if row is None or not row["ours"]:
         raise Fenced(owned.topic, owned.partition, owned.fence)
     return set(row["fresh"])
+
+
+async def write_in_one(
+    pool: Pool,
+    owned: Ownership,
+    *,
+    first: int,
+    following: int,
+    published: int,
+    week: int,
+    hashes: Sequence[bytes],
+    packed: Sequence[Packed],
+    writes: str,
+    arguments: Sequence[object],
+) -> tuple[bool, int | None]:
+    """Whether it was done, and the number of the outbox row. Not done: the fence is lost, or one of `hashes` was seen."""
+    body = dump(packed) if packed else None
+    ours = (owned.slot, owned.fence, first, following, published, week % SEGMENTS, hashes, body)
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+        row = await connection.fetchrow(in_one(writes), *arguments, *ours)
+    assert row is not None  # noqa: S101 - a SELECT of one row
+    return row["done"], row["outbox"]
+
+
+@cache
+def in_one(writes: str) -> str:
+    """The statement of a batch with a handler's own expressions, whose parameters come first."""
+    count = max((int(number) for number in _PARAMETER.findall(writes)), default=0)
+    ours = _PARAMETER.sub(lambda found: f"${int(found[1]) + count}", _SQL["in_one"])
+    head, _, tail = ours.rpartition("\nSELECT ")
+    return f"{head}, {writes}\nSELECT {tail}"
 
 
 async def hold(tx: Connection, owned: Ownership) -> None:

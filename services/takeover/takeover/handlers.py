@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final, cast, get_args
 
 from runtime.consumer import BaseHandler
+from runtime.handler import Decided
 from runtime.logs import get_logger
-from runtime.postgres import Connection
+from runtime.postgres import Connection, Pool
 from runtime.records import Outgoing, Record
 from schemas.base import ConversationEvent, ConversationId
 from schemas.bots import BotSettings
@@ -31,26 +32,32 @@ log = get_logger(__name__)
 class Switch(BaseHandler):
     """`timers` is told which partitions are ours, and of the timers that are stored and that come up."""
 
+    writes = repository.WRITES
+
     def __init__(self, bots: Bots, timers: Told) -> None:
         self._bots = bots
         self._timers = timers
         self._memory = Memory(REMEMBERED)
+        self._under_way: dict[int, tuple[Batch, repository.Writes]] = {}
+        """Partition → what is in the transaction under way."""
 
     async def assigned(self, tx: Connection, topic: str, partition: int) -> None:  # noqa: ARG002
-        self._memory.forget(partition)
+        self._forget(partition)
         self._timers.assigned(partition)
 
     async def revoked(self, topic: str, partition: int) -> None:  # noqa: ARG002
-        self._memory.forget(partition)
+        self._forget(partition)
         self._timers.revoked(partition)
 
+    async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:
+        batch = await self._batch(pool, partition, records)
+        if self._memory.new_settings(partition, batch.settings.values()):
+            return None  # once for a version, and a statement more
+        stored = batch.writes(partition)
+        return Decided(batch.outgoing, stored.arguments, lambda: self._happened(partition, batch, stored))
+
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
-        mine = [record for record in records if not ConversationId.parse(record.key).is_page]
-        batch = Batch(self._bots, await self._load(tx, partition, {record.key for record in mine}))
-        for number, record in enumerate(mine, start=1):
-            batch.take(record)
-            if number % STRETCH == 0:
-                await asyncio.sleep(0)
+        batch = await self._batch(tx, partition, records)
         await self._store(tx, partition, records[0].offset, batch)
         return batch.outgoing
 
@@ -69,25 +76,43 @@ class Switch(BaseHandler):
         await self._store(tx, partition, record.offset, batch)
         return [*letters, *batch.outgoing]
 
-    async def _load(self, tx: Connection, partition: int, ids: set[str]) -> dict[str, Conversation]:
-        known = self._memory.known(partition, ids)
-        missing = ids - known.keys()
-        return known | await repository.load(tx, list(missing)) if missing else known
+    def committed(self, topic: str, partition: int) -> None:  # noqa: ARG002
+        if partition in self._under_way:  # else it was a timers' transaction
+            self._happened(partition, *self._under_way.pop(partition))
 
-    async def _store(self, tx: Connection, partition: int, offset: int, batch: "Batch") -> None:
-        for settings in batch.settings.values():
-            if self._memory.is_new(partition, settings.bot, settings.version):
-                await repository.keep_settings(tx, partition, settings, offset)
-        await repository.save(tx, partition, list(batch.after.values()), batch.before)
-        self._memory.keep(partition, batch.after)
-        changes = [(batch.before.get(key), state) for key, state in batch.after.items()]
-        soonest = await repository.save_timers(tx, partition, changes)
-        await repository.save_episodes(tx, batch.effects)
-        if soonest is not None:
-            self._timers.stored(partition, soonest)
+    def _happened(self, partition: int, batch: "Batch", stored: repository.Writes) -> None:
+        """It is remembered, and the timers are told of."""
+        self._memory.keep(partition, batch.after, batch.settings.values())
+        if stored.soonest is not None:
+            self._timers.stored(partition, stored.soonest)
         if batch.fired:
             self._timers.decided(partition, batch.fired)
         batch.count()
+
+    async def _batch(self, database: Connection | Pool, partition: int, records: Sequence[Record]) -> "Batch":
+        mine = [record for record in records if not ConversationId.parse(record.key).is_page]
+        batch = Batch(self._bots, await self._load(database, partition, {record.key for record in mine}))
+        for number, record in enumerate(mine, start=1):
+            batch.take(record)
+            if number % STRETCH == 0:
+                await asyncio.sleep(0)
+        return batch
+
+    async def _load(self, database: Connection | Pool, partition: int, ids: set[str]) -> dict[str, Conversation]:
+        known = self._memory.known(partition, ids)
+        missing = ids - known.keys()
+        return known | await repository.load(database, list(missing)) if missing else known
+
+    async def _store(self, tx: Connection, partition: int, offset: int, batch: "Batch") -> None:
+        for settings in self._memory.new_settings(partition, batch.settings.values()):
+            await repository.keep_settings(tx, partition, settings, offset)
+        stored = batch.writes(partition)
+        await repository.write(tx, stored)
+        self._under_way[partition] = batch, stored
+
+    def _forget(self, partition: int) -> None:
+        self._under_way.pop(partition, None)
+        self._memory.forget(partition)
 
 
 class Batch:
@@ -138,6 +163,9 @@ class Batch:
         self.effects += decision.effects
         self.outgoing += [Outgoing(topic, event, record.traceparent) for topic, event in decision.effects]
         self._decided[record.event.type] += 1
+
+    def writes(self, partition: int) -> repository.Writes:
+        return repository.writes(partition, self.before, self.after, self.effects)
 
     def count(self) -> None:
         """For the metrics, once a batch."""

@@ -1,12 +1,13 @@
 """What a process remembers of the tables while it owns their partitions, so that a busy conversation is not read for each batch.
 
-The database stays the truth: what is remembered was written, or read, in a transaction under the partition's fence, and is
-forgotten when the partition is given back, taken anew, or a transaction of it failed (`runtime.handler.Handler`).
+The database stays the truth: what is remembered was committed under the partition's fence, and is forgotten when the partition is
+given back, taken anew, or a transaction of it failed (`runtime.handler.Handler`).
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
+from schemas.bots import BotSettings
 from takeover.state import Conversation
 
 
@@ -26,22 +27,19 @@ class Memory:
         states = self._states
         return {key: state for key in ids if (state := states.get((partition, key))) is not None}
 
-    def keep(self, partition: int, states: Mapping[str, Conversation]) -> None:
-        """They are in the transaction; if it fails, `forget` is called before anything is asked again."""
+    def keep(self, partition: int, states: Mapping[str, Conversation], settings: Iterable[BotSettings]) -> None:
+        """They are committed."""
         for key, state in states.items():
             place = (partition, key)
             self._states[place] = state
             self._states.move_to_end(place)
         while len(self._states) > self._most:
             self._states.popitem(last=False)
+        self._settings.update((partition, each.bot, each.version) for each in settings)
 
-    def is_new(self, partition: int, bot: str, version: int) -> bool:
-        """Whether this version of a bot's settings was not yet recorded as in force in the partition, as far as is known."""
-        place = (partition, bot, version)
-        if place in self._settings:
-            return False
-        self._settings.add(place)
-        return True
+    def new_settings(self, partition: int, settings: Iterable[BotSettings]) -> list[BotSettings]:
+        """Those that were not yet recorded as in force in the partition, as far as is known."""
+        return [each for each in settings if (partition, each.bot, each.version) not in self._settings]
 
     def forget(self, partition: int) -> None:
         self._states = OrderedDict(item for item in self._states.items() if item[0][0] != partition)

@@ -1,9 +1,11 @@
 """takeover's tables: conversations, episodes, timers, and the settings that were in force."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple, cast
 
+import orjson
 from pydantic import Field, TypeAdapter
 
 from runtime.postgres import Connection, Pool, statements
@@ -14,6 +16,9 @@ from takeover.state import Conversation
 from takeover.timers import Firing, Kind, Timer, timers
 
 SQL = statements("takeover")
+WRITES: Final = SQL["writes"]
+"""The arguments of `Writes` go into these parts of a statement; see `runtime.handler.Handler.writes`."""
+_ALONE: Final = f"WITH moved AS (SELECT), {WRITES} SELECT"
 FIRING: TypeAdapter[Firing] = TypeAdapter(Annotated[Firing, Field(discriminator="type")])
 
 
@@ -25,8 +30,8 @@ class NextTimer(NamedTuple):
     due_at: float | None
 
 
-async def load(tx: Connection, ids: Sequence[str]) -> dict[str, Conversation]:
-    rows = await tx.fetch(SQL["load"], ids)
+async def load(database: Connection | Pool, ids: Sequence[str]) -> dict[str, Conversation]:
+    rows = await database.fetch(SQL["load"], ids)
     return {row["id"]: _state(row["state"], row["updated_at"]) for row in rows}
 
 
@@ -37,59 +42,67 @@ def _state(document: str, last_at: datetime) -> Conversation:
     return state
 
 
-async def save(
-    tx: Connection, partition: int, states: Sequence[Conversation], stored: Mapping[str, Conversation]
-) -> None:
-    """`stored`: the states as the table has them. Where nothing differs but the time, only that is written."""
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """The arguments of the statement that stores a batch, and when the soonest of its new timers is due."""
+
+    arguments: tuple[object, ...]
+    soonest: datetime | None
+
+
+def writes(
+    partition: int,
+    before: Mapping[str, Conversation],
+    after: Mapping[str, Conversation],
+    effects: Iterable[Effect] = (),
+) -> Writes:
+    """What differs between the states `before`, as the tables have them, and `after`; and what `effects` tell of episodes.
+
+    Of a state in which nothing differs but the time, only that is written.
+    """
     changed: list[Conversation] = []
     touched: list[Conversation] = []
-    for state in states:
-        before = stored.get(state.id)
-        (changed if before is None or not state.differs_in_time_alone(before) else touched).append(state)
-    if touched:
-        await tx.execute(SQL["touch"], [state.id for state in touched], [state.last_at for state in touched])
-    if changed:
-        await tx.execute(
-            SQL["save"],
-            [state.id for state in changed],
-            partition,
-            [state.bot for state in changed],
-            [state.owner for state in changed],
-            [state.epoch for state in changed],
-            [state.seq for state in changed],
-            [state.to_json() for state in changed],
-            [state.last_at for state in changed],
-        )
-
-
-async def save_timers(
-    tx: Connection, partition: int, changes: Iterable[tuple[Conversation | None, Conversation]]
-) -> datetime | None:
-    """Stores the difference between the timers of each state before and after; returns when the soonest new one is due."""
     fresh: list[tuple[str, Kind, Timer]] = []
     gone: list[tuple[str, Kind]] = []
-    for before, after in changes:
-        if before is not None and not _may_differ(before, after):
+    for key, state in after.items():
+        stored = before.get(key)
+        if stored is not None and state.differs_in_time_alone(stored):
+            touched.append(state)
             continue
-        old: Mapping[Kind, Timer] = timers(before) if before is not None else {}
-        new = timers(after)
-        fresh += [(after.id, kind, timer) for kind, timer in new.items() if old.get(kind) != timer]
-        gone += [(after.id, kind) for kind in old if kind not in new]
-    if gone:
-        await tx.execute(SQL["drop_timers"], [each[0] for each in gone], [each[1] for each in gone])
-    if fresh:
-        await tx.execute(
-            SQL["set_timers"],
-            partition,
-            [each[0] for each in fresh],
-            [each[1] for each in fresh],
-            [each[2].due_at for each in fresh],
-            [each[2].event.model_dump_json() for each in fresh],
-        )
-    return min((each[2].due_at for each in fresh), default=None)
+        changed.append(state)
+        if stored is None or _timers_may_differ(stored, state):
+            old: Mapping[Kind, Timer] = timers(stored) if stored is not None else {}
+            new = timers(state)
+            fresh += [(key, kind, timer) for kind, timer in new.items() if old.get(kind) != timer]
+            gone += [(key, kind) for kind in old if kind not in new]
+    arguments = (
+        [state.id for state in touched],
+        [state.last_at for state in touched],
+        partition,
+        [state.id for state in changed],
+        [state.bot for state in changed],
+        [state.owner for state in changed],
+        [state.epoch for state in changed],
+        [state.seq for state in changed],
+        [state.to_json() for state in changed],
+        [state.last_at for state in changed],
+        [each[0] for each in gone],
+        [each[1] for each in gone],
+        [each[0] for each in fresh],
+        [each[1] for each in fresh],
+        [each[2].due_at for each in fresh],
+        [each[2].event.model_dump_json() for each in fresh],
+        *_episodes(effects),
+    )
+    return Writes(arguments, min((each[2].due_at for each in fresh), default=None))
 
 
-def _may_differ(before: Conversation, after: Conversation) -> bool:
+async def write(tx: Connection, batch: Writes) -> None:
+    """Stores it as one statement of `tx`."""
+    await tx.execute(_ALONE, *batch.arguments)
+
+
+def _timers_may_differ(before: Conversation, after: Conversation) -> bool:
     """Whether a value that timers follow from was replaced; a decision never changes one in place."""
     return (
         before.episode is not after.episode
@@ -101,42 +114,34 @@ def _may_differ(before: Conversation, after: Conversation) -> bool:
     )
 
 
-async def save_episodes(tx: Connection, effects: Iterable[Effect]) -> None:
-    """A statement for all that began, one for all that were taken up, one for all that ended; in this order."""
-    started: list[TakeoverStarted] = []
-    answered: list[TakeoverAnswered] = []
-    ended: list[TakeoverEnded] = []
+def _episodes(effects: Iterable[Effect]) -> tuple[str, str]:
+    """Rows of episodes that began, and what became of earlier ones; each episode is in one of the two, once."""
+    begun: dict[str, dict[str, object]] = {}
+    followed: dict[str, dict[str, object]] = {}
     for _, event in effects:
-        if type(event) is TakeoverStarted:  # a model's isinstance() is a call of Python
-            started.append(event)
-        elif type(event) is TakeoverAnswered:
-            answered.append(event)
-        elif type(event) is TakeoverEnded:
-            ended.append(event)
-    if started:
-        await tx.execute(
-            SQL["start_episodes"],
-            [event.episode for event in started],
-            [event.conversation for event in started],
-            [event.bot for event in started],
-            [event.cause for event in started],
-            [event.block for event in started],
-            [event.at for event in started],
-        )
-    if answered:
-        await tx.execute(
-            SQL["take_up_episodes"],
-            [event.episode for event in answered],
-            [event.at for event in answered],
-            [event.holder.name if event.holder else "Page Inbox" for event in answered],
-        )
-    if ended:
-        await tx.execute(
-            SQL["end_episodes"],
-            [event.episode for event in ended],
-            [event.at for event in ended],
-            [event.cause for event in ended],
-        )
+        kind = type(event)  # a model's isinstance() is a call of Python
+        if kind is TakeoverStarted:
+            started = cast("TakeoverStarted", event)
+            begun[str(started.episode)] = {
+                "id": started.episode,
+                "conversation": started.conversation,
+                "bot": started.bot,
+                "cause": started.cause,
+                "block": started.block,
+                "started_at": started.at,
+            }
+        elif kind is TakeoverAnswered or kind is TakeoverEnded:
+            told = cast("TakeoverAnswered | TakeoverEnded", event)
+            row = begun.get(str(told.episode)) or followed.setdefault(str(told.episode), {"id": told.episode})
+            if isinstance(told, TakeoverEnded):
+                row |= {"ended_at": told.at, "end_cause": told.cause}
+            elif "taken_up_at" not in row:
+                row |= {"taken_up_at": told.at, "taken_up_by": told.holder.name if told.holder else "Page Inbox"}
+    return _rows(begun), _rows(followed)
+
+
+def _rows(found: Mapping[str, object]) -> str:
+    return orjson.dumps(list(found.values())).decode() if found else "[]"
 
 
 async def keep_settings(tx: Connection, partition: int, settings: BotSettings, from_offset: int) -> None:

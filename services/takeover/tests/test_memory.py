@@ -8,6 +8,7 @@ from takeover_world import ANA, MIA, PAGE, START
 
 from runtime.consumer import Later
 from runtime.postgres import close, connect, transaction
+from schemas.bots import BotSettings
 from schemas.conversations import ChannelFact, CustomerMessage, OperatorHandsBack, OperatorTakesOver
 from schemas.deadletters import DeadLetter
 from schemas.messages import CustomerInput, Profile
@@ -26,20 +27,22 @@ def conversations(*names):
 
 def test_those_longest_without_an_event_are_forgotten_first():
     memory = Memory(3)
-    memory.keep(0, conversations("1", "2", "3"))
-    memory.keep(0, conversations("1", "4"))
+    memory.keep(0, conversations("1", "2", "3"), ())
+    memory.keep(0, conversations("1", "4"), ())
     assert set(memory.known(0, "1234")) == {"1", "3", "4"}
     assert len(memory) == 3
 
 
 def test_forgetting_a_partition_leaves_the_others():
     memory = Memory(10)
-    memory.keep(0, conversations("1"))
-    memory.keep(1, conversations("1", "2"))
-    assert (memory.is_new(0, "salon", 1), memory.is_new(1, "salon", 1)) == (True, True)
+    salon = BotSettings(id="salon:1", bot="salon", version=1, name="Salon")
+    assert memory.new_settings(0, [salon]) == [salon]
+    memory.keep(0, conversations("1"), [salon])
+    memory.keep(1, conversations("1", "2"), [salon])
+    assert memory.new_settings(0, [salon]) == []
     memory.forget(0)
     assert (set(memory.known(0, "12")), set(memory.known(1, "12"))) == (set(), {"1", "2"})
-    assert (memory.is_new(0, "salon", 1), memory.is_new(1, "salon", 1)) == (True, False)
+    assert (memory.new_settings(0, [salon]), memory.new_settings(1, [salon])) == ([salon], [])
 
 
 @pytest.fixture

@@ -76,8 +76,7 @@ async def keep(pool: Pool, states: Sequence[Conversation]) -> None:
         by_partition.setdefault(partition_of(state.id, 8), []).append(state)
     async with transaction(pool) as tx:
         for partition, each in by_partition.items():
-            await repository.save(tx, partition, each, {})
-            await repository.save_timers(tx, partition, [(None, state) for state in each])
+            await repository.write(tx, repository.writes(partition, {}, {state.id: state for state in each}))
 
 
 async def in_the_log(stack: Stack, count: int) -> dict[int, list[SessionExpired]]:
