@@ -141,9 +141,12 @@ def make_app(settings: ServiceSettings, group: str, folder: Path) -> "faust.App"
     import faust
     from yarl import URL
 
-    return faust.App(
+    from flow_engine.one_loop import Transport
+
+    servers = [URL(f"kafka://{server}") for server in broker.servers(settings)]
+    app = faust.App(
         group,
-        broker=[URL(f"kafka://{server}") for server in broker.servers(settings)],
+        broker=servers,
         broker_credentials=_credentials(settings),
         loop=asyncio.get_running_loop(),
         autodiscover=False,
@@ -162,6 +165,8 @@ def make_app(settings: ServiceSettings, group: str, folder: Path) -> "faust.App"
         ConsumerScheduler=OneAfterTheOther,
         stream_wait_empty=False,
     )
+    app.transport = Transport(servers, app)
+    return app
 
 
 def _credentials(settings: ServiceSettings) -> "faust.types.auth.CredentialsT | None":
