@@ -49,11 +49,9 @@ class Switch(BaseHandler):
         self._forget(partition)
         self._timers.revoked(partition)
 
-    async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:
+    async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided:
         batch = await self._batch(pool, partition, records)
-        if self._memory.new_settings(partition, batch.settings.values()):
-            return None  # once for a version, and a statement more
-        stored = batch.writes(partition)
+        stored = self._writes(partition, records[0].offset, batch)
         return Decided(batch.outgoing, stored.arguments, lambda: self._happened(partition, batch, stored))
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
@@ -104,11 +102,13 @@ class Switch(BaseHandler):
         return known | await repository.load(database, list(missing)) if missing else known
 
     async def _store(self, tx: Connection, partition: int, offset: int, batch: "Batch") -> None:
-        for settings in self._memory.new_settings(partition, batch.settings.values()):
-            await repository.keep_settings(tx, partition, settings, offset)
-        stored = batch.writes(partition)
+        stored = self._writes(partition, offset, batch)
         await repository.write(tx, stored)
         self._under_way[partition] = batch, stored
+
+    def _writes(self, partition: int, offset: int, batch: "Batch") -> repository.Writes:
+        settings = self._memory.new_settings(partition, batch.settings.values())
+        return repository.writes(partition, batch.before, batch.after, batch.effects, settings, offset)
 
     def _forget(self, partition: int) -> None:
         self._under_way.pop(partition, None)
@@ -163,9 +163,6 @@ class Batch:
         self.effects += decision.effects
         self.outgoing += [Outgoing(topic, event, record.traceparent) for topic, event in decision.effects]
         self._decided[record.event.type] += 1
-
-    def writes(self, partition: int) -> repository.Writes:
-        return repository.writes(partition, self.before, self.after, self.effects)
 
     def count(self) -> None:
         """For the metrics, once a batch."""

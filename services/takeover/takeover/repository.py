@@ -1,6 +1,6 @@
 """takeover's tables: conversations, episodes, timers, and the settings that were in force."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple, cast
@@ -55,10 +55,12 @@ def writes(
     before: Mapping[str, Conversation],
     after: Mapping[str, Conversation],
     effects: Iterable[Effect] = (),
+    settings: Sequence[BotSettings] = (),
+    offset: int = 0,
 ) -> Writes:
     """What differs between the states `before`, as the tables have them, and `after`; and what `effects` tell of episodes.
 
-    Of a state in which nothing differs but the time, only that is written.
+    `settings`: versions that are in force in the partition from `offset` on; does nothing where that is recorded. Of a state in which nothing differs but the time, only that is written.
     """
     changed: list[Conversation] = []
     touched: list[Conversation] = []
@@ -93,6 +95,10 @@ def writes(
         [each[2].due_at for each in fresh],
         [each[2].event.model_dump_json() for each in fresh],
         *_episodes(effects),
+        _rows(
+            [{"bot": each.bot, "version": each.version, "document": each.model_dump(mode="json")} for each in settings]
+        ),
+        offset,
     )
     return Writes(arguments, min((each[2].due_at for each in fresh), default=None))
 
@@ -137,18 +143,11 @@ def _episodes(effects: Iterable[Effect]) -> tuple[str, str]:
                 row |= {"ended_at": told.at, "end_cause": told.cause}
             elif "taken_up_at" not in row:
                 row |= {"taken_up_at": told.at, "taken_up_by": told.holder.name if told.holder else "Page Inbox"}
-    return _rows(begun), _rows(followed)
+    return _rows(begun.values()), _rows(followed.values())
 
 
-def _rows(found: Mapping[str, object]) -> str:
-    return orjson.dumps(list(found.values())).decode() if found else "[]"
-
-
-async def keep_settings(tx: Connection, partition: int, settings: BotSettings, from_offset: int) -> None:
-    """From this offset of the partition on, this version is in force; does nothing where that is recorded."""
-    await tx.execute(
-        SQL["keep_settings"], partition, settings.bot, settings.version, settings.model_dump_json(), from_offset
-    )
+def _rows(found: Collection[Mapping[str, object]]) -> str:
+    return orjson.dumps(list(found)).decode() if found else "[]"
 
 
 async def fire_timers(tx: Connection, partition: int, most: int) -> list[Firing]:

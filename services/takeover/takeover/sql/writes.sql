@@ -1,7 +1,8 @@
 -- All that a batch changes, as parts of a statement that has a table `moved` of one row; where it is empty nothing is written.
 -- $1 ids, $2 times of states of which only the time moved; $3 partition; $4 ids, $5 bots, $6 owners, $7 epochs, $8 entries,
 -- $9 documents, $10 times of the other states; $11 conversations, $12 kinds of timers that are gone; $13 conversations,
--- $14 kinds, $15 times, $16 events of new ones; $17 episodes that began; $18 what became of earlier ones, both as JSON
+-- $14 kinds, $15 times, $16 events of new ones; $17 episodes that began, $18 what became of earlier ones, $19 settings that
+-- are new to the partition, all three as JSON; $20 the offset from which on these are in force
 touched AS (
     UPDATE conversation SET updated_at = t.at
     FROM moved, unnest($1::text[], $2::timestamptz[]) AS t (id, at)
@@ -45,4 +46,12 @@ touched AS (
         id text, taken_up_at timestamptz, taken_up_by text, ended_at timestamptz, end_cause text
     )
     WHERE episode.id = t.id
+), described AS (
+    INSERT INTO bot_settings (bot, version, document)
+    SELECT t.* FROM moved, json_to_recordset($19) AS t (bot text, version integer, document json)
+    ON CONFLICT DO NOTHING
+), ruled AS (
+    INSERT INTO settings_in_force (partition, bot, version, from_offset)
+    SELECT $3, t.bot, t.version, $20 FROM moved, json_to_recordset($19) AS t (bot text, version integer)
+    ON CONFLICT DO NOTHING
 )
