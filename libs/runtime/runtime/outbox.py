@@ -20,7 +20,9 @@ from runtime.packing import Packed, dump, load, pack
 from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements
 from runtime.records import Outgoing
 
-POLL: Final = 0.2  # seconds: how long a row of another process waits, for whom nobody calls `wake`
+POLL: Final = (
+    1.0  # seconds: how long a row waits of which nobody told, because its process died or was cut off just then
+)
 ROWS: Final = 200  # read and published together
 TAKE_OVER: Final = 1.0  # seconds between attempts to become the one relay
 # The server ends the relay's session, and with it the lock, when it says nothing for so long: its process stands still.
@@ -39,14 +41,19 @@ async def enqueue(tx: Connection, outgoing: Sequence[Outgoing]) -> None:
     for order is that of the rows' numbers. Raises `RecordTooLarge`.
     """
     if outgoing:
-        await tx.execute(_SQL["store"], None, dump(pack(outgoing)))
+        await tx.execute(_SQL["store"], None, body(outgoing))
+
+
+def body(outgoing: Sequence[Outgoing]) -> bytes:
+    """The body of an outbox row without slot, for a statement that does more than `enqueue`. Raises `RecordTooLarge`."""
+    return dump(pack(outgoing))
 
 
 class Relay:
     """Publishes what `enqueue` stored in the pool's schema, in order, and deletes it after the acknowledgement.
 
-    Of all processes one relays at a time, the one that has an advisory lock; a row that was published and not yet
-    deleted when it died is published again.
+    Of all processes one relays at a time, the one that has an advisory lock, and the others tell it of their rows; a row
+    that was published and not yet deleted when it died is published again.
     """
 
     def __init__(
@@ -78,36 +85,54 @@ class Relay:
                 waits = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
 
     async def _relay(self) -> None:
+        woken = self._wake.is_set()
+        self._wake.clear()
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
             # A lock of the session: it also ends with the connection.
-            if await connection.fetchval(_SQL["relay_lock"]):
+            relay = await connection.fetchrow(_SQL["relay_lock"], woken)
+            if relay is not None and relay["held"]:
                 try:
                     await connection.execute(f"SET idle_session_timeout = '{self._silence}s'")
+                    await connection.add_listener(relay["channel"], self._told)
                     await self._hold(connection)  # type: ignore[arg-type] # a pool's proxy of a connection
                 finally:
                     # Where the session has ended the lock went with it, and the proxy says so by an error.
                     with suppress(asyncpg.InterfaceError):
+                        await connection.remove_listener(relay["channel"], self._told)
                         await connection.fetchval(_SQL["relay_unlock"])
                         await connection.execute("RESET idle_session_timeout")
         self._component.ok("another process relays")
-        await asyncio.sleep(TAKE_OVER)
+        await self._pause(TAKE_OVER)
 
     async def _hold(self, connection: Connection) -> None:
-        while True:
-            self._component.ok("relaying")
-            await self._empty(connection)
-            await self._pause(POLL)
+        published: list[int] = []
+        try:
+            while True:
+                self._component.ok("relaying")
+                self._wake.clear()
+                published = await self._publish_next(connection, published)
+                if len(published) < ROWS:
+                    await self._pause(POLL)
+        finally:
+            if published:
+                with suppress(asyncpg.InterfaceError):
+                    await connection.execute(_SQL["relay_clear"], published)
 
-    async def _empty(self, connection: Connection) -> None:
-        while rows := await connection.fetch(_SQL["relay_read"], ROWS):
+    async def _publish_next(self, connection: Connection, published: Sequence[int]) -> list[int]:
+        """Reads and publishes rows, and returns their ids. Those published before are deleted by the same statement."""
+        rows = await connection.fetch(_SQL["relay_read"], published, ROWS)
+        if rows:
             packed: list[Packed] = [each for row in rows for each in load(row["body"])]
             await self._publisher.publish_packed(packed)
-            await connection.execute(_SQL["relay_clear"], [row["id"] for row in rows])
             metrics.RELAYED.inc(len(rows))
             self._component.progress()
+        return [row["id"] for row in rows]
+
+    def _told(self, *_notification: object) -> None:
+        """Another process has committed rows."""
+        self.wake()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        self._wake.clear()

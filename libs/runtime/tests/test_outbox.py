@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from runtime_world import running, until
 
+from runtime import outbox
 from runtime.outbox import Relay, enqueue
 from runtime.postgres import transaction
 from runtime.records import Outgoing
@@ -72,6 +73,39 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(world):
             await published(world, *"abcdefghij")
         await put(world, "k")
         await published(world, *"abcdefghijk")
+
+
+async def test_a_process_that_does_not_relay_tells_the_one_that_does_of_its_rows(world, monkeypatch):
+    monkeypatch.setattr(outbox, "POLL", 3600.0)
+    first, second = Relay(world.pool, world.publisher), Relay(world.pool, world.publisher)
+    async with running(first.run()):
+        await put(world, "a")
+        first.wake()
+        await published(world, "a")
+        async with running(second.run()):
+            for n, text in enumerate("bcd", 2):
+                await put(world, text)
+                second.wake()
+                await published(world, *"abcd"[:n])
+
+
+async def test_a_relay_that_is_stopped_has_deleted_what_it_published(world, monkeypatch):
+    monkeypatch.setattr(outbox, "POLL", 3600.0)
+    await put(world, "a")
+    async with running(Relay(world.pool, world.publisher).run()):
+        await published(world, "a")
+        assert await world.outbox() == 1, "deleted with the next read"
+    assert await world.outbox() == 0
+
+
+async def test_more_rows_than_are_read_together_go_out_one_after_the_other_and_each_once(world, monkeypatch):
+    monkeypatch.setattr(outbox, "POLL", 3600.0)
+    monkeypatch.setattr(outbox, "ROWS", 2)
+    for text in "abcde":
+        await put(world, text)
+    async with running(Relay(world.pool, world.publisher).run()):
+        await published(world, *"abcde")
+    assert await ids(world) == [f"mia:{text}" for text in "abcde"]
 
 
 async def test_relay_outlives_a_database_that_cuts_its_connections(world):

@@ -1,4 +1,4 @@
-"""The pages that we speak for, as the topic `bots` tells; their secrets stay encrypted until a request is made."""
+"""The pages that we speak for, as the topic `bots` tells; their secrets stay encrypted until the first request is made."""
 
 import hashlib
 import hmac
@@ -46,6 +46,8 @@ class Channels:
         self._clock = clock
         self._bots: dict[str, BotSettings] = {}
         self._pages: dict[str, MessengerChannel] = {}
+        self._connected: dict[str, Connected] = {}
+        """What was decrypted once, which takes a fifth of a millisecond; as long as the page's settings stay."""
         self._asked_for: dict[str, float] = {}
         component.ok()
         component.watch(self._complaint)
@@ -55,12 +57,18 @@ class Channels:
         before = self._bots.pop(bot, None)
         for channel in before.messenger if before else ():
             self._pages.pop(channel.page_id, None)
+            self._connected.pop(channel.page_id, None)
         if isinstance(event, BotSettings):
             self._bots[bot] = event
-            self._pages.update({channel.page_id: channel for channel in event.messenger})
+            for channel in event.messenger:
+                self._pages[channel.page_id] = channel
+                self._connected.pop(channel.page_id, None)
 
     def connected(self, page: str) -> Connected | None:
         """None for a page that no bot has, or whose secrets cannot be read; health says which."""
+        known = self._connected.get(page)
+        if known is not None:
+            return known
         channel = self._pages.get(page)
         if channel is not None:
             try:
@@ -69,6 +77,7 @@ class Channels:
                 log.warning("the page's secrets cannot be decrypted; see CONVOBOSS_SECRET_KEYS", page=page)
             else:
                 self._asked_for.pop(page, None)
+                self._connected[page] = found
                 return found
         self._asked_for[page] = self._clock()
         return None

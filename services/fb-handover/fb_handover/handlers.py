@@ -32,6 +32,10 @@ class Sending(Protocol):
         """Who takes up conversations as they are stored."""
         ...
 
+    def done(self, command: str) -> bool:
+        """Whether this command is known to have come to its end: an echo of it tells nothing more."""
+        ...
+
     def take(self, taken: Iterable[repository.Taken]) -> None:
         """These were claimed for us, and the transaction is committed."""
         ...
@@ -90,7 +94,9 @@ class Echoes(BaseHandler):
         records: Sequence[Record],
     ) -> Sequence[Outgoing]:
         self._noted.discard(partition)
-        heard = {each.origin.command: each for each in intake.heard(records)}
+        heard = {
+            each.origin.command: each for each in intake.heard(records) if not self._sending.done(each.origin.command)
+        }
         if not heard:
             return []
         context = self._context()

@@ -1,8 +1,8 @@
 """The tables `outgoing` and `lane`. A lane is always locked before rows of its conversation."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import asyncpg
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from fb_handover.intake import Batch, NewRow
 from fb_handover.order import Met, Transition
 from fb_handover.outgoing import QueuedCommand, Row, State, Step
+from runtime.outbox import body as outbox_body
 from runtime.outbox import enqueue
 from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements, transaction
 from runtime.records import Outgoing
@@ -99,33 +100,22 @@ class Stored:
 
 async def store(tx: Connection, partition: int, batch: Batch, claimant: Claimant = NOBODY) -> Stored:
     """Appends a batch and applies its silences; claims conversations that had nothing open before."""
-    if not batch.conversations:
-        return Stored()
-    lanes = await _open_lanes(tx, partition, batch, claimant)
     closed = await _silence(tx, batch)
-    begun = {each.command.id for each in batch.first_waiting(lanes) if claimant.begins(each.command)}
-    rows = [replace(row, state=State.SENDING) if row.command.id in begun else row for row in batch.rows]
-    stored = await _append(tx, partition, rows)
+    opened = await _append(tx, partition, batch, claimant)
     closed += [
         Silenced(row.command, said=False, traceparent=row.traceparent)
-        for row in rows
-        if row.state is State.SUPPRESSED and row.command.id in stored
+        for row in batch.rows
+        if row.state is State.SUPPRESSED and row.command.id in opened.positions
     ]
     heads = {
-        each.command.conversation: _first(each, stored[each.command.id], sending=each.command.id in begun)
-        for each in batch.first_waiting(lanes)
-        if each.command.id in stored
+        each.command.conversation: _first(
+            each, opened.positions[each.command.id], sending=each.command.id in opened.begun
+        )
+        for each in batch.first_waiting(opened.lanes)
+        if each.command.id in opened.positions
     }
-    taken = tuple(Taken(lane, heads.get(conversation), claimant.since) for conversation, lane in lanes.items())
-    return Stored(tuple(closed), taken, resting=len(taken) < len(batch.conversations))
-
-
-async def _open_lanes(tx: Connection, partition: int, batch: Batch, claimant: Claimant) -> dict[str, Lane]:
-    """Conversation → lane of those that are now the claimant's."""
-    conversations = batch.conversations
-    wanted = [number < claimant.most for number in range(len(conversations))]
-    rows = await tx.fetch(_SQL["open_lanes"], conversations, partition, claimant.owner, claimant.lease, wanted)
-    return {row["conversation"]: Lane(row["conversation"], partition, row["fence"]) for row in rows if row["claimed"]}
+    taken = tuple(Taken(lane, heads.get(conversation), claimant.since) for conversation, lane in opened.lanes.items())
+    return Stored(tuple(closed), taken, resting=opened.unclaimed or bool(batch.silences))
 
 
 def _first(new: NewRow, position: int, *, sending: bool) -> Row:
@@ -136,6 +126,7 @@ def _first(new: NewRow, position: int, *, sending: bool) -> Row:
 async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:
     if not batch.silences:
         return []
+    await tx.execute(_SQL["lock_lanes"], batch.conversations)  # those of the commands too: all are locked in one order
     rows = await tx.fetch(_SQL["silence"], list(batch.silences), list(batch.silences.values()))
     await tx.execute(_SQL["wake_lanes"], list(batch.silences))
     return [
@@ -145,27 +136,61 @@ async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:
     ]
 
 
-async def _append(tx: Connection, partition: int, rows: Sequence[NewRow]) -> dict[str, int]:
-    """Command → position of those that were not there."""
-    commands = [row.command for row in rows]
-    stored = await tx.fetch(
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Conversation → lane of those that are now the claimant's, command → position of those that were not there.
+
+    `begun`: commands that are `sending` where their lane is the claimant's. `unclaimed`: a lane was made for nobody.
+    """
+
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
+    positions: Mapping[str, int] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
+    unclaimed: bool = False
+
+
+async def _append(tx: Connection, partition: int, batch: Batch, claimant: Claimant) -> _Opened:
+    if not batch.rows:
+        return _Opened()
+    commands = [row.command for row in batch.rows]
+    conversations = sorted({command.conversation for command in commands})
+    wanted = conversations[: claimant.most]
+    begun = frozenset(
+        each.command.id for each in batch.first_waiting(frozenset(wanted)) if claimant.begins(each.command)
+    )
+    rows = await tx.fetch(
         _SQL["store"],
-        [command.conversation for command in commands],
+        conversations,
         partition,
+        claimant.owner,
+        claimant.lease,
+        [number < len(wanted) for number in range(len(conversations))],
+        [command.conversation for command in commands],
         [ConversationId.parse(command.conversation).account for command in commands],
         [command.id for command in commands],
         [command.epoch for command in commands],
         [command.type for command in commands],
         [command.model_dump_json() for command in commands],
-        [row.traceparent for row in rows],
-        [row.state for row in rows],
-        [row.step for row in rows],
+        [row.traceparent for row in batch.rows],
+        [row.state for row in batch.rows],
+        [row.step for row in batch.rows],
+        [command.id in begun for command in commands],
     )
-    return {row["command"]: row["position"] for row in stored}
+    return _Opened(
+        {row["conversation"]: Lane(row["conversation"], partition, row["fence"]) for row in rows if row["claimed"]},
+        {row["command"]: row["position"] for row in rows if row["command"] is not None},
+        begun,
+        unclaimed=any(row["made"] and not row["claimed"] for row in rows),
+    )
 
 
 async def echoed(tx: Connection, conversations: Sequence[str], commands: Sequence[str]) -> list[Row]:
-    """The rows of these commands that an echo can still tell something about, locked with their conversations."""
+    """The rows of these commands that an echo can still tell something about, locked with their conversations.
+
+    Mostly there are none, since Facebook's answer came first; then nobody is kept waiting by a lock.
+    """
+    if not await tx.fetch(_SQL["hearable"], commands):
+        return []
     await tx.execute(_SQL["lock_lanes"], conversations)
     return [_row(row) for row in await tx.fetch(_SQL["echoed"], commands)]
 
@@ -236,9 +261,14 @@ class Outbound:
     ) -> Settled:
         """Stores what becomes of a row and what is told of it, in one transaction.
 
-        `decide` is given what the row met meanwhile. Where nothing follows, the claim was given back: the conversation
+        `decide` is given what the row met; it is asked again where that has changed since the row was read. Where nothing follows, the claim was given back: the conversation
         rests, or has nothing left. Raises `LaneLost`.
         """
+        transition = decide(Met(silenced=before.silenced, mid=before.mid, part=before.part))
+        if not transition.row.state.is_open:
+            closed = await self._close(lane, before, transition, traceparent)
+            if closed is not None:
+                return closed
         async with transaction(self._pool) as tx:
             await _hold(tx, lane)
             met = await tx.fetchrow(_SQL["met"], before.position)
@@ -246,8 +276,35 @@ class Outbound:
                 return Settled(await _go_on(tx, lane))  # a Silence closed it
             transition = decide(Met(silenced=met["silenced"], mid=met["mid"], part=met["part"]))
             await _write(tx, transition)
-            await enqueue(tx, [Outgoing(CONVERSATIONS, report, traceparent) for report in transition.reports])
+            await enqueue(tx, _told(transition, traceparent))
             return Settled(await _next(tx, lane, transition), transition)
+
+    async def _close(self, lane: Lane, before: Row, transition: Transition, traceparent: str | None) -> Settled | None:
+        """In one statement, if the row is as it was read. None: something came in between, and nothing was written."""
+        told = _told(transition, traceparent)
+        row = transition.row
+        rows = await self._fetch(
+            "close",
+            lane.conversation,
+            lane.fence,
+            before.position,
+            before.state,
+            before.part,
+            before.mid,
+            before.silenced,
+            row.state,
+            row.step,
+            row.riding,
+            row.retaken,
+            row.unknowns,
+            row.attempts,
+            row.mid,
+            transition.reason,
+            outbox_body(told) if told else None,
+        )
+        if not rows:
+            return None
+        return Settled(None if rows[0]["position"] is None else _row(rows[0]), transition)
 
     async def release(self, lane: Lane) -> None:
         """Gives the claim back; the conversation is due at once."""
@@ -286,6 +343,10 @@ async def _go_on(tx: Connection, lane: Lane) -> Row | None:
         return _row(row)
     await tx.execute(_SQL["remove_lane"], lane.conversation, lane.fence)
     return None
+
+
+def _told(transition: Transition, traceparent: str | None) -> list[Outgoing]:
+    return [Outgoing(CONVERSATIONS, report, traceparent) for report in transition.reports]
 
 
 async def _write(tx: Connection, transition: Transition) -> None:

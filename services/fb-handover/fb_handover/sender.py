@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from schemas.messages import Speaker
 
 IDLE: Final = 1.0  # seconds between looks at the table when nothing calls
 LEAST: Final = 0.01  # seconds between looks while what is due is locked by somebody
+DONE: Final = 10_000  # commands remembered, at some hundred bytes; an echo comes within a second of its answer
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
 
@@ -83,6 +85,7 @@ class Sender:
         self._turn = 0
         self._work: set[asyncio.Task[None]] = set()
         self._called = asyncio.Event()
+        self._done: OrderedDict[str, None] = OrderedDict()
         self._stopping = False
         component.expects_progress(lambda: bool(self._work))
 
@@ -123,6 +126,10 @@ class Sender:
 
     def _connected(self, command: QueuedCommand) -> Connected | None:
         return self._channels.connected(ConversationId.parse(command.conversation).account)
+
+    def done(self, command: str) -> bool:
+        """Whether this process has brought the command to its end not long ago. False says nothing."""
+        return command in self._done
 
     @property
     def owned(self) -> Sequence[int]:
@@ -166,13 +173,13 @@ class Sender:
         if free <= 0 or not self._owned or self._stopping:
             return IDLE
         partitions = self._partitions()
+        due = await self._outbound.next_due(partitions)
+        if due is None or due > 0.0:
+            return IDLE if due is None else min(max(due, LEAST), IDLE)
         lanes = await self._outbound.claim(partitions, free)
         for lane in lanes:
             self._start(lane)
-        if lanes:
-            return 0.0
-        due = await self._outbound.next_due(partitions)
-        return IDLE if due is None else min(max(due, LEAST), IDLE)
+        return 0.0 if lanes else LEAST
 
     def _partitions(self) -> list[int]:
         """Another one first each time: where there is more than can be taken up, none is left behind."""
@@ -340,6 +347,10 @@ class Sender:
         row = stored.row
         if stored.reports:
             self._published()
+        if row.state is State.DONE:
+            self._done[row.command.id] = None
+            if len(self._done) > DONE:
+                self._done.popitem(last=False)
         if not row.state.is_open:
             metrics.CLOSED.labels(row.command.type, row.state).inc()
             log.info("closed", state=row.state, attempts=row.attempts, mid=row.mid, reason=stored.reason)

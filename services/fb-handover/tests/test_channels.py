@@ -26,13 +26,13 @@ def channels(clock=None):
     return health, Channels(BOX, health.component("channels"), clock or Clock())
 
 
-def bot(page=PAGE, box=BOX, version=1):
+def bot(page=PAGE, box=BOX, version=1, token="the-token"):
     channel = MessengerChannel(
         page_id=page,
         app_id=APP,
         app_secret=box.encrypt("the-secret"),
         verify_token=box.encrypt("v"),
-        page_token=box.encrypt("the-token"),
+        page_token=box.encrypt(token),
     )
     return BotSettings(id=f"bot:{version}", bot="lamps", version=version, name="Lamps", messenger=(channel,))
 
@@ -58,6 +58,25 @@ def test_a_page_that_moved_away_from_a_bot_is_unknown():
     known.apply("lamps", bot(page="42", version=2))
     assert known.connected(PAGE) is None
     assert known.connected("42") is not None
+
+
+def test_a_page_whose_token_was_changed_is_asked_with_the_new_one():
+    _, known = channels()
+    known.apply("lamps", bot())
+    assert known.connected(PAGE).credentials.token.get_secret_value() == "the-token"
+    known.apply("lamps", bot(version=2, token="another"))
+    assert known.connected(PAGE).credentials.token.get_secret_value() == "another"
+
+
+def test_a_page_that_another_bot_took_over_is_asked_with_the_new_token_and_goes_with_a_removed_bot():
+    _, known = channels()
+    known.apply("lamps", bot())
+    known.connected(PAGE)
+    known.apply("shoes", bot(token="another"))
+    assert known.connected(PAGE).credentials.token.get_secret_value() == "another"
+    known.apply("lamps", None)
+    known.apply("shoes", None)
+    assert known.connected(PAGE) is None
 
 
 def test_a_removed_bot_takes_its_pages_along():

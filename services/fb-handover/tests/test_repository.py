@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from fb_handover import intake, order, repository
 from fb_handover.answers import Accepted, Later, Unknown
-from fb_handover.handlers import Commands
+from fb_handover.graph_body import Origin, write_metadata
+from fb_handover.handlers import Commands, Echoes
 from fb_handover.order import Transition
 from fb_handover.outgoing import State, Step
 from fb_handover.repository import LaneLost, Outbound
@@ -19,6 +20,7 @@ from runtime.migrations import migrate
 from runtime.postgres import close, connect, transaction
 from runtime.records import Record
 from schemas.commands import SendMessage
+from schemas.conversations import Echo
 
 PARTITION = 3
 OK = Accepted({"message_id": "m_1"})
@@ -180,6 +182,24 @@ class Sender:
     def take(self, taken):
         self.taken += [each.lane.conversation for each in taken]
 
+    def done(self, command):
+        return command == "done"
+
+
+def echo_of(name):
+    ours = write_metadata(Origin(name))
+    event = Echo(id=f"echo:{name}", occurred_at=AT, conversation=says().conversation, mid="m_7", metadata=ours)
+    return Record("conversations", PARTITION, 1, event.key, AT, event)
+
+
+async def test_an_echo_of_what_is_known_to_be_done_asks_the_database_nothing_and_any_other_does(pool, outbound):
+    echoes = Echoes(Sender(outbound), context)
+    assert await echoes.handle(None, PARTITION, [echo_of("done")]) == []
+    await taken(pool, outbound, says(name="a"))
+    async with transaction(pool) as tx:
+        await echoes.handle(tx, PARTITION, [echo_of("done"), echo_of("a")])
+    assert await pool.fetchval("SELECT mid FROM outgoing") == "m_7"
+
 
 async def test_nothing_is_sent_of_a_transaction_that_failed_and_all_of_one_that_is_committed(pool, outbound):
     sender = Sender(outbound)
@@ -226,6 +246,92 @@ async def test_a_command_stored_while_the_last_one_is_closed_is_not_forgotten(po
         row = await outbound.head(lane)
         assert row.command.id == f"b{n}"
         await settle(outbound, lane, row, done(row))
+
+
+async def unlocked(pool):
+    """Waits until somebody waits for a lock."""
+    while not await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+        pass
+
+
+async def test_the_last_command_is_closed_told_of_and_its_lane_removed_without_a_transaction_of_many_statements(
+    pool, outbound, monkeypatch
+):
+    [conversation] = await taken(pool, outbound, says(name="a"))
+    row = conversation.row
+    monkeypatch.delattr(repository, "transaction")
+    settled = await settle(outbound, conversation.lane, row, order.after(row, OK, context(), None))
+    assert settled.following is None
+    assert settled.stored.row.state is State.DONE
+    stored = await pool.fetchrow("SELECT state, mid, attempts FROM outgoing")
+    assert tuple(stored) == ("done", "m_1", 1)
+    assert await pool.fetchval("SELECT count(*) FROM lane") == 0
+    [body] = [each["body"] for each in await pool.fetch("SELECT body FROM outbox WHERE slot IS NULL")]
+    assert b"a:sent" in body
+
+
+async def test_a_command_stored_while_a_close_waits_for_the_lane_is_gone_on_with(pool, outbound):
+    """The close began before the command was committed: its snapshot does not hold it."""
+    [conversation] = await taken(pool, outbound, says(name="a"))
+    plan = intake.plan([Record("messenger.commands", PARTITION, 1, "k", AT, says(name="b"))])
+    async with transaction(pool) as tx:
+        await repository.store(tx, PARTITION, plan)
+        closing = asyncio.create_task(settle(outbound, conversation.lane, conversation.row, done(conversation.row)))
+        await asyncio.wait_for(unlocked(pool), 30)
+    settled = await closing
+    assert settled.following.command.id == "b"
+    assert await states(pool) == {"a": "done", "b": "waiting"}
+    assert await outbound.begin(conversation.lane, settled.following) is not None, "the claim is still there"
+
+
+async def test_an_echo_noted_while_a_close_waits_for_the_lane_is_met(pool, outbound):
+    [conversation] = await taken(pool, outbound, says(name="a"))
+    row = conversation.row
+    uncertain = order.after_listening(replace(row, unknowns=1), context(), heard_all=True)
+    assert uncertain.row.state is State.UNCERTAIN
+    async with transaction(pool) as tx:
+        [heard] = await repository.echoed(tx, [says().conversation], ["a"])
+        await repository.note_echoes(tx, [replace(heard, mid="m_7")])
+        closing = asyncio.create_task(settle(outbound, conversation.lane, row, uncertain))
+        await asyncio.wait_for(unlocked(pool), 30)
+    settled = await closing
+    assert (settled.stored.row.mid, settled.stored.row.state) == ("m_7", State.SENDING)
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0, "nothing uncertain is told"
+
+
+async def test_a_close_under_a_claim_that_was_lost_writes_and_tells_nothing(pool, outbound):
+    [conversation] = await taken(pool, outbound, says(name="a"))
+    row = conversation.row
+    await pool.execute("UPDATE lane SET due_at = clock_timestamp()")
+    assert len(await Outbound(pool, owner="second", lease=60.0).claim([PARTITION], 10)) == 1
+    with pytest.raises(LaneLost):
+        await settle(outbound, conversation.lane, row, order.after(row, OK, context(), None))
+    assert await states(pool) == {"a": "sending"}
+    assert await pool.fetchval("SELECT count(*) FROM outbox") == 0
+
+
+async def test_a_conversation_that_somebody_works_on_is_left_to_them_and_nobody_is_woken(pool, outbound):
+    await taken(pool, outbound, says(name="a"))
+    plan = intake.plan([Record("messenger.commands", PARTITION, 1, "k", AT, says(name="b"))])
+    async with transaction(pool) as tx:
+        stored = await repository.store(tx, PARTITION, plan, outbound.claimant(10, lambda _command: True))
+    assert (stored.taken, stored.resting) == ((), False)
+
+
+async def test_a_silence_for_a_conversation_with_nothing_open_makes_no_lane(pool):
+    assert await store(pool, silence(2)) == []
+    assert await pool.fetchval("SELECT count(*) FROM lane") == 0
+
+
+async def test_an_echo_of_a_closed_message_waits_for_no_lock(pool, outbound):
+    [conversation] = await taken(pool, outbound, says(name="a"))
+    await settle(outbound, conversation.lane, conversation.row, done(conversation.row))
+    await taken(pool, outbound, says(name="b"))
+    async with transaction(pool) as holder:
+        await holder.execute("SELECT FROM lane FOR UPDATE")
+        async with transaction(pool) as tx:
+            await tx.execute("SET LOCAL lock_timeout = '1s'")
+            assert await repository.echoed(tx, [says().conversation], ["a"]) == []
 
 
 async def test_a_command_that_is_put_off_rests_and_others_go_on(pool, outbound):
@@ -408,6 +514,25 @@ async def test_nothing_that_runs_for_each_message_reads_a_whole_table(pool, outb
         "begin": (says().conversation, 1, 1, 60.0),
         "hold_lane": (says().conversation, 1),
         "met": (1,),
+        "close": (
+            says().conversation,
+            1,
+            1,
+            "sending",
+            0,
+            None,
+            False,
+            "done",
+            "send",
+            True,
+            False,
+            0,
+            1,
+            "m",
+            "",
+            b"",
+        ),
+        "hearable": (["a"],),
         "silence": ([says().conversation], [2]),
         "wake_lanes": ([says().conversation],),
         "echoed": (["a"],),
