@@ -1,10 +1,8 @@
 """JSON for PostgreSQL, which stores every character but NUL."""
 
-import json
-from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic_core import to_json
 
 from schemas.base import BaseEvent
 
@@ -15,7 +13,7 @@ NUL: Final = b"\\u0000"  # as JSON writes it
 # Any: whatever JSON can say.
 def json_text(value: Any) -> str:
     """`value` (plain data, times, models) as JSON."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, allow_nan=False)
+    return to_json(value).decode()
 
 
 def storable(event: BaseEvent, raw: bytes) -> BaseEvent:
@@ -23,14 +21,6 @@ def storable(event: BaseEvent, raw: bytes) -> BaseEvent:
     if NUL not in raw:
         return event
     return type(event).model_validate(_cleaned(event.model_dump()))
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is nothing for JSON")
 
 
 def _cleaned(value: Any) -> Any:

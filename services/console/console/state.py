@@ -12,9 +12,9 @@ from schemas.messages import Person, Said, Speaker
 from schemas.outcomes import Venue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class View:
-    """A conversation as operators see it; the columns of its row."""
+    """A conversation as operators see it; the columns of its row. A batch changes its own copy."""
 
     id: str
     channel: str

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, Literal
 
-from console.projection import conversation_of, summary_of
+from console.projection import SUMMARY_FIELDS, conversation_of
 from console.state import View
 from console.views import CommandState, Entry
 
 CONVERSATION: Final = "conversation:"
 INBOX: Final = "inbox:"
+_SUMMARY: Final = set(SUMMARY_FIELDS)
+_of_summary: Final = attrgetter(*SUMMARY_FIELDS)
 
 EventType = Literal["entry.changed", "conversation.changed", "command.decided", "inbox.changed"]
 
@@ -35,14 +38,11 @@ def conversation_news(before: View, after: View) -> Iterator[News]:
     """What a change of a conversation tells; nobody is told of one whose bot is not known."""
     if after.bot is None:
         return
-    yield News(
-        conversation_stream(after.id),
-        "conversation.changed",
-        f'{{"conversation":{conversation_of(after).model_dump_json()}}}',
-    )
-    summary = summary_of(after)
-    if before.bot is None or summary_of(before) != summary:
-        yield News(inbox_stream(after.bot), "inbox.changed", f'{{"conversation":{summary.model_dump_json()}}}')
+    whole = conversation_of(after)
+    yield News(conversation_stream(after.id), "conversation.changed", f'{{"conversation":{whole.model_dump_json()}}}')
+    if before.bot is None or _of_summary(conversation_of(before)) != _of_summary(whole):
+        summary = whole.model_dump_json(include=_SUMMARY)
+        yield News(inbox_stream(after.bot), "inbox.changed", f'{{"conversation":{summary}}}')
 
 
 def entry_news(conversation: str, entries: Iterable[Entry]) -> Iterator[News]:

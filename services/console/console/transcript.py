@@ -51,7 +51,7 @@ class Batch:
     """Records folded over the views that they concern: what has to be written, once each."""
 
     def __init__(self, views: Iterable[View]) -> None:
-        self.views = {view.id: view for view in views}
+        self.views = {view.id: replace(view) for view in views}
         self.changed: set[str] = set()
         self.entries: dict[tuple[str, int], EntryPatch] = {}
         self.episodes: dict[str, EpisodePatch] = {}
@@ -310,12 +310,11 @@ class Batch:
         self.episodes[patch.id] = before.then(patch) if before else patch
 
     def _change(self, conversation: str, **fields: object) -> None:
-        before = self.views[conversation]
-        # The names are View's own; a wrong one raises at once.
-        after = replace(before, **fields)  # type: ignore[arg-type]
-        if after != before:
-            self.views[conversation] = after
-            self.changed.add(conversation)
+        view = self.views[conversation]
+        for name, value in fields.items():  # the names are View's own; a wrong one raises at once
+            if getattr(view, name) != value:
+                setattr(view, name, value)
+                self.changed.add(conversation)
 
 
 def concerns(event: BaseEvent) -> bool:

@@ -1,18 +1,24 @@
 """Writing the transcript, within the transaction that takes the records in."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
 
 from console.json_text import json_text
-from console.projection import Row, command_of, entry_of, view_of
+from console.projection import command_of, entry_of, view_of
 from console.state import Decided, EntryPatch, EpisodePatch, View
 from console.streams import News, command_news, conversation_news, entry_news
 from console.transcript import Batch
 from console.views import CustomerContent
 from runtime.postgres import Connection, statements
 
-_SQL = statements("console")
+# Any: rows of JSON, as the statements name them.
+_Json: TypeAlias = dict[str, Any]
+
+_SQL: Final = statements("console")
+_COLUMNS: Final = tuple(field.name for field in fields(View))
+_of_columns: Final = attrgetter(*_COLUMNS)
 
 
 async def locked(tx: Connection, new: Iterable[View]) -> list[View]:
@@ -21,70 +27,60 @@ async def locked(tx: Connection, new: Iterable[View]) -> list[View]:
     Rows are locked in one order, so that two transactions over the same conversations never wait for each other.
     """
     first = {view.id: view for view in reversed(list(new))}
-    views = list(first.values())
-    await tx.execute(
-        _SQL["conversation_ensure"],
-        [view.id for view in views],
-        [view.channel for view in views],
-        [view.last_at for view in views],
-    )
-    return [view_of(row) for row in await tx.fetch(_SQL["conversation_lock"], [view.id for view in views])]
+    ids = list(first)
+    rows = await tx.fetch(_SQL["conversation_lock"], ids)
+    if not rows:
+        views = first.values()
+        await tx.execute(
+            _SQL["conversation_ensure"], ids, [view.channel for view in views], [view.last_at for view in views]
+        )
+        rows = await tx.fetch(_SQL["conversation_lock"], ids)
+    return [view_of(row) for row in rows]
 
 
 async def store(tx: Connection, before: Iterable[View], batch: Batch) -> None:
-    """Write what a batch changed, and the live events that tell it."""
-    if batch.changed:
-        changed = [asdict(batch.views[name]) for name in sorted(batch.changed)]
-        await tx.execute(_SQL["conversation_store"], json_text(changed))
-    entries = await _entries(tx, batch.entries.values())
+    """Write what a batch changed, and the live events that tell it. What is rare has statements of its own."""
+    news: list[News] = []
+    taken = [patch for patch in batch.entries.values() if patch.taken and not patch.written]
+    if taken:
+        places = [patch.conversation for patch in taken], [patch.seq for patch in taken]
+        for row in await tx.fetch(_SQL["entry_taken"], *places):
+            news += entry_news(row["conversation"], [entry_of(row)])
     if batch.episodes:
-        rows = [_episode_row(patch) for patch in batch.episodes.values()]
-        await tx.execute(_SQL["episode_store"], json_text(rows))
-    commands: Sequence[Row] = []
+        await tx.execute(_SQL["episode_store"], json_text([_episode_row(each) for each in batch.episodes.values()]))
+    for view in before:
+        if view.id in batch.changed:
+            news += conversation_news(view, batch.views[view.id])
     if batch.decisions:
         rows = [_decision_row(decided) for decided in batch.decisions.values()]
-        commands = await tx.fetch(_SQL["command_decide"], json_text(rows))
-    await tell(tx, list(_news(before, batch, entries, commands)))
+        news += command_news(command_of(row) for row in await tx.fetch(_SQL["command_decide"], json_text(rows)))
+    entries = [_entry_row(patch) for patch in batch.entries.values() if patch.written or patch.delivered]
+    await _write(tx, [_view_row(batch.views[name]) for name in sorted(batch.changed)], entries, news)
 
 
 async def tell(tx: Connection, news: Sequence[News]) -> None:
     """Number live events and store them; their streams are locked until the commit."""
-    if news:
+    await _write(tx, [], [], news)
+
+
+async def _write(tx: Connection, views: Sequence[_Json], entries: Sequence[_Json], news: Sequence[News]) -> None:
+    if views or entries or news:
         await tx.execute(
-            _SQL["live_append"],
+            _SQL["transcript_store"],
+            json_text(views),
+            json_text(entries),
             [each.stream for each in news],
             [each.type for each in news],
             [each.body for each in news],
         )
 
 
-async def _entries(tx: Connection, patches: Iterable[EntryPatch]) -> Sequence[Row]:
-    found: dict[tuple[str, int], Row] = {}
-    own = [_entry_row(patch) for patch in patches if patch.written or patch.delivered]
-    if own:
-        for row in await tx.fetch(_SQL["entry_store"], json_text(own)):
-            found[row["conversation"], row["seq"]] = row
-    taken = [patch for patch in patches if patch.taken and not patch.written]
-    if taken:
-        places = [patch.conversation for patch in taken], [patch.seq for patch in taken]
-        for row in await tx.fetch(_SQL["entry_taken"], *places):
-            found[row["conversation"], row["seq"]] = row
-    return [found[place] for place in sorted(found)]
+def _view_row(view: View) -> _Json:
+    return dict(zip(_COLUMNS, _of_columns(view), strict=True))
 
 
-def _news(before: Iterable[View], batch: Batch, entries: Sequence[Row], commands: Sequence[Row]) -> Iterator[News]:
-    for row in entries:
-        if row["kind"] is not None:
-            yield from entry_news(row["conversation"], [entry_of(row)])
-    for view in before:
-        if view.id in batch.changed:
-            yield from conversation_news(view, batch.views[view.id])
-    yield from command_news(command_of(row) for row in commands)
-
-
-# Any: rows of JSON, as the statements name them.
-def _entry_row(patch: EntryPatch) -> dict[str, Any]:
-    row: dict[str, Any] = {"conversation": patch.conversation, "seq": patch.seq}
+def _entry_row(patch: EntryPatch) -> _Json:
+    row: _Json = {"conversation": patch.conversation, "seq": patch.seq}
     if patch.written is not None:
         written = patch.written
         content = written.content
@@ -110,7 +106,7 @@ def _entry_row(patch: EntryPatch) -> dict[str, Any]:
     return row
 
 
-def _episode_row(patch: EpisodePatch) -> dict[str, Any]:
+def _episode_row(patch: EpisodePatch) -> _Json:
     row = asdict(patch)
     by, ended_by = patch.by, patch.ended_by
     row |= {"by_id": by.id if by else None, "by_name": by.name if by else None}
@@ -119,6 +115,6 @@ def _episode_row(patch: EpisodePatch) -> dict[str, Any]:
     return row
 
 
-def _decision_row(decided: Decided) -> dict[str, Any]:
+def _decision_row(decided: Decided) -> _Json:
     decision = {"code": decided.code, "reason": decided.reason, "present": decided.present, "newer": decided.newer}
     return {"id": decided.command, "status": decided.status, "decision": decision, "decided_at": decided.at}
