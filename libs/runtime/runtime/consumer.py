@@ -61,9 +61,8 @@ class OrderedConsumer:
     The same event id within 7 days reaches a partition's handler once. `unknown_types`: what a type that this version
     does not know does to its partition: `stop` it with an alarm, or `skip` the record. So many events in a row put aside
     as `poison_limit` stop a partition too. Of the known types only `types` are decoded and handled, where they are given;
-    the place behind others is stored a little later. `gather`: seconds from one taking of records to the next, for a group
-    that nobody waits for to the millisecond: what comes meanwhile is one batch. The first after a pause comes at once.
-    Raises from `run`: `WrongPartitions`.
+    the place behind others is stored a little later. `gather`: seconds for which what was fetched waits for more, so that both
+    are one batch: for a group that nobody waits for to the millisecond. Raises from `run`: `WrongPartitions`.
     """
 
     def __init__(
@@ -227,20 +226,25 @@ class OrderedConsumer:
             if background.done():
                 background.result()
             try:
-                fetched = await kafka.getmany(timeout_ms=POLL, max_records=POLL_RECORDS)
+                if await self._take_in(kafka, POLL, self._gather) and self._gather:
+                    await self._take_in(kafka, 0, 0.0)  # what came meanwhile
             except OffsetOutOfRangeError as error:
                 self._out_of_range(error)
             except NoOffsetForPartitionError:
                 pass  # looked at before it was sought; the seek puts it right
-            else:
-                for tp, raws in fetched.items():
-                    # In the same step as getmany: what comes back belongs to the present assignment and position.
-                    if tp in self._partitions:
-                        self._partitions[tp].feed(raws, kafka.highwater(tp))
-                if fetched:
-                    await asyncio.sleep(self._gather)
-                    continue
             await asyncio.sleep(0)
+
+    async def _take_in(self, kafka: AIOKafkaConsumer, wait: int, gather: float) -> bool:
+        """Waits so many ms for records, and holds them for so many seconds. Returns whether there were any."""
+        fetched = await kafka.getmany(timeout_ms=wait, max_records=POLL_RECORDS)
+        # In the same step as getmany: what comes back belongs to the present assignment and position.
+        held = [(tp, each, each.owned, raws) for tp, raws in fetched.items() if (each := self._partitions.get(tp))]
+        if held and gather:
+            await asyncio.sleep(gather)
+        for tp, each, owned, raws in held:
+            if self._partitions.get(tp) is each and each.owned is owned:  # else it is sought and fetched anew
+                each.feed(raws, kafka.highwater(tp))
+        return bool(held)
 
     def _out_of_range(self, error: OffsetOutOfRangeError) -> None:
         for tp, offset in error.args[0].items():

@@ -176,6 +176,15 @@ async def test_unknown_type_is_passed_over_where_that_is_asked(world):
     assert await letters(world) == []
 
 
+async def test_what_comes_while_a_group_gathers_is_one_batch(world):
+    async with world.consuming(gather=2.0):
+        await until(lambda: world.health.report().ready, "ready")
+        await world.say("a")
+        await world.say("b")
+        await has(world, "a", "b")
+    assert [[record.event.text for record in batch] for batch in world.handler.batches] == [["a", "b"]]
+
+
 ONLY_OTHERS = frozenset({"test.something_else.v1"})
 
 

@@ -99,9 +99,12 @@ async def test_stopped_process_that_wakes_after_its_partition_moved_writes_nothi
     assert await answers(world) == ["a", "b", "c"]
 
 
-async def test_owner_whose_fence_was_raised_writes_nothing_and_takes_the_partition_anew_only_if_it_is_still_its(world):
+@pytest.mark.parametrize("gather", [0.0, 0.5])
+async def test_owner_whose_fence_was_raised_writes_nothing_and_takes_the_partition_anew_only_if_it_is_still_its(
+    world, gather
+):
     fenced = metrics.FENCED.labels(world.names.group, world.names.said)
-    async with world.consuming():
+    async with world.consuming(gather=gather):
         await world.say("a")
         await has(world, "a")
         await world.pool.execute("UPDATE consumer_offset SET fence = fence + 1")
@@ -164,10 +167,11 @@ async def test_batch_that_does_not_finish_in_time_is_cut_off_and_redone_by_the_n
     assert await answers(world) == texts
 
 
-async def test_two_consumers_share_the_partitions_and_a_leaver_gives_its_back(world):
+@pytest.mark.parametrize("gather", [0.0, 0.2])
+async def test_two_consumers_share_the_partitions_and_a_leaver_gives_its_back(world, gather):
     people = [f"p{number}" for number in range(20)]
-    async with world.consuming() as one:
-        async with world.consuming(handler=Counter(world.names.heard)) as two:
+    async with world.consuming(gather=gather) as one:
+        async with world.consuming(handler=Counter(world.names.heard), gather=gather) as two:
             await until(lambda: len(one.owned()) == len(two.owned()) == PARTITIONS // 2, "shared", COMPLETE)
             assert one.owned().isdisjoint(two.owned())
             for person in people:
