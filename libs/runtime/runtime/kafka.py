@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Final, Self
 
@@ -208,12 +208,12 @@ class Publisher:
         return producer
 
     async def _submit(self, packed: Sequence[Packed], within: float) -> None:
+        loop = asyncio.get_running_loop()
         call = Call()
-        for place, records in self._by_place(packed).items():
-            lane = self._lane(place)
+        for lane, records in self._by_lane(packed).items():
             call.submit(lane, records)
             self._stir(lane)
-        timer = asyncio.get_running_loop().call_later(within, call.expire)
+        timer = loop.call_later(within, call.expire)
         try:
             await call.done
         except asyncio.CancelledError:
@@ -226,17 +226,20 @@ class Publisher:
         if call.late or call.error is not None:
             self._refuse(call.error, within, frozenset(each.topic for each in packed))
 
-    def _by_place(self, packed: Sequence[Packed]) -> dict[tuple[str, int], list[Packed]]:
-        groups: dict[tuple[str, int], list[Packed]] = {}
+    def _by_lane(self, packed: Sequence[Packed]) -> Mapping[Lane, Sequence[Packed]]:
+        if len(packed) == 1:  # as from a webhook, or of a lone turn
+            return {self._lane(packed[0]): packed}
+        groups: dict[Lane, list[Packed]] = {}
         for each in packed:
-            place = (each.topic, partition_of_bytes(each.key, partitions_of(each.topic, self._common)))
-            groups.setdefault(place, []).append(each)
+            groups.setdefault(self._lane(each), []).append(each)
         return groups
 
-    def _lane(self, place: tuple[str, int]) -> Lane:
-        if place not in self._lanes:
-            self._lanes[place] = Lane(*place)
-        return self._lanes[place]
+    def _lane(self, packed: Packed) -> Lane:
+        place = (packed.topic, partition_of_bytes(packed.key, partitions_of(packed.topic, self._common)))
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = Lane(*place)
+        return lane
 
     def _stir(self, lane: Lane) -> None:
         """Something may wait in this lane: it goes out as soon as it can."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from prometheus_client import Counter
@@ -32,7 +32,7 @@ class Call:
         self._parts: list[tuple[Lane, Part]] = []
         self._left = 0
 
-    def submit(self, lane: "Lane", records: list[Packed]) -> None:
+    def submit(self, lane: "Lane", records: Sequence[Packed]) -> None:
         part = Part(self, records)
         self._parts.append((lane, part))
         self._left += 1
@@ -65,7 +65,7 @@ class Part:
 
     __slots__ = ("call", "records", "taken")
 
-    def __init__(self, call: Call, records: list[Packed]) -> None:
+    def __init__(self, call: Call, records: Sequence[Packed]) -> None:
         self.call = call
         self.records = records
         self.taken = 0

@@ -10,6 +10,7 @@ from runtime import tracing
 from runtime.errors import RecordTooLarge
 from runtime.records import Outgoing
 from schemas import envelope
+from schemas.base import BaseEvent
 
 # Bytes of key and value: below the broker's `message.max.bytes` (1048588 by default) with room for headers.
 MAX_RECORD: Final = 900_000
@@ -26,14 +27,16 @@ class Packed(NamedTuple):
 
 def pack(outgoing: Sequence[Outgoing]) -> list[Packed]:
     """What has no trace of its own gets the current one. Raises `RecordTooLarge`."""
-    packed = []
     current = tracing.current()
-    for each in outgoing:
-        key, value, headers = envelope.encode(each.event, source=None, traceparent=each.traceparent or current)
-        if len(key) + len(value) > MAX_RECORD:
-            raise RecordTooLarge(each.topic, key.decode(), len(key) + len(value), MAX_RECORD)
-        packed.append(Packed(each.topic, key, value, headers))
-    return packed
+    return [pack_one(each.topic, each.event, each.traceparent or current) for each in outgoing]
+
+
+def pack_one(topic: str, event: BaseEvent, traceparent: str | None) -> Packed:
+    """One event with this trace, or with none. Raises `RecordTooLarge`."""
+    key, value, headers = envelope.encode(event, source=None, traceparent=traceparent)
+    if len(key) + len(value) > MAX_RECORD:
+        raise RecordTooLarge(topic, key.decode(), len(key) + len(value), MAX_RECORD)
+    return Packed(topic, key, value, headers)
 
 
 def dump(packed: Sequence[Packed]) -> bytes:

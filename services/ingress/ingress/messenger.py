@@ -40,6 +40,9 @@ SECRETS: Final = frozenset({"token", "authorization_code", "notification_message
 REDACTED: Final = "[redacted]"
 UNSUPPORTED: Final = "unsupported"
 MAX_KIND: Final = 64  # characters
+_read_event: Final = (
+    Event.__pydantic_validator__.validate_python
+)  # `model_validate` without its handling of what is not given
 MAX_MID: Final = 300  # characters; a longer one enters the event's id by its digest
 
 
@@ -142,7 +145,7 @@ def _event(element: Element, received: datetime) -> ChannelEvent:
         raise Unreadable("the event is no object")
     if element.array == "changes":
         return _change(element, raw, received)
-    return _Reading(element, raw, Event.model_validate(raw), element.array, received).event()
+    return _Reading(element, raw, _read_event(raw), element.array, received).event()
 
 
 def _change(element: Element, raw: Mapping[str, object], received: datetime) -> ChannelFact:

@@ -12,8 +12,7 @@ from ingress.messenger import Parsed
 from ingress.spans import Path, Spans
 from ingress.webhook import Broken
 from runtime.errors import RecordTooLarge
-from runtime.packing import Packed, pack
-from runtime.records import Outgoing
+from runtime.packing import Packed, pack_one
 from schemas.deadletters import DeadLetter
 from schemas.topics import CONVERSATIONS, DEAD_LETTERS
 
@@ -44,12 +43,11 @@ class Router:
         if part.element.page not in self._pages:
             return self._letter(part, "unknown_page", "")
         try:
-            (packed,) = pack([Outgoing(CONVERSATIONS, part.event, self._traceparent)])
+            return pack_one(CONVERSATIONS, part.event, self._traceparent)
         except RecordTooLarge as error:
             return self._letter(part, "undecodable", str(error))
         except (PydanticSerializationError, RecursionError):
             return self._letter(part, "undecodable", "nested too deeply to be kept")
-        return packed
 
     def _letter(self, part: Parsed | Broken, reason: Reason, error: str) -> Packed:
         self.letters[reason] = self.letters.get(reason, 0) + 1
@@ -69,8 +67,7 @@ class Router:
             value_base64=base64.b64encode(original).decode(),
             headers=headers,
         )
-        (packed,) = pack([Outgoing(DEAD_LETTERS, letter, self._traceparent)])
-        return packed
+        return pack_one(DEAD_LETTERS, letter, self._traceparent)
 
     def _original(self, path: Path) -> bytes:
         if self._spans is None:
