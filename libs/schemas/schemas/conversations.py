@@ -22,6 +22,8 @@ class CustomerMessage(ConversationEvent):
     mid: str = ""
     channel: Channel = "messaging"
     input: CustomerInput
+    caught_up: bool = False
+    """Read afterwards, because no webhook told of it: older than the last episode's end it is for the record only."""
 
 
 class Echo(ConversationEvent):
@@ -34,6 +36,8 @@ class Echo(ConversationEvent):
     metadata: str | None = None
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
+    caught_up: bool = False
+    """As of a customer's message."""
 
 
 class ThreadControl(ConversationEvent):
@@ -158,6 +162,25 @@ class OperatorHandsBack(OperatorCommand):
     note: Annotated[str, Field(max_length=1000)] = ""
 
 
+class OperatorAssigns(OperatorCommand):
+    """Whose the conversation is to be: assigned, or transferred by who holds it. `to` None: nobody's in particular.
+
+    Neither owner, epoch nor expiry change. While the bot has it, it is a note for the next episode. `force`: though another
+    operator holds it.
+    """
+
+    type: Literal["operator.assigns.v1"] = "operator.assigns.v1"
+    to: Person | None
+    force: bool = False
+
+
+class OperatorDeactivated(ConversationEvent):
+    """An operator's account was closed: what they hold or have been assigned is nobody's. One event a conversation."""
+
+    type: Literal["operator.deactivated.v1"] = "operator.deactivated.v1"
+    operator: Person
+
+
 # --- from fb-handover: what became of commands
 
 
@@ -274,6 +297,8 @@ LogEvent = Annotated[
     | OperatorReplies
     | OperatorSetsExpiry
     | OperatorHandsBack
+    | OperatorAssigns
+    | OperatorDeactivated
     | MessageSent
     | MessageRefused
     | CommandSuppressed

@@ -86,6 +86,13 @@ class TakeoverChanged(EpisodeOutcome):
     type: Literal["takeover.changed.v1"] = "takeover.changed.v1"
 
 
+class AssignmentChanged(Outcome):
+    """Whose the next episode is to be, while the bot has the conversation. In an episode it is the holder that changes."""
+
+    type: Literal["assignment.changed.v1"] = "assignment.changed.v1"
+    assigned: Person | None = None
+
+
 class TakeoverEnded(Outcome):
     """The bot has the conversation again."""
 
@@ -115,14 +122,26 @@ class CommandAccepted(Outcome):
 
 
 class CommandRefused(Outcome):
-    """An operator's command changed nothing; `code` is for machines, `reason` for people."""
+    """An operator's command changed nothing; `code` is for machines, `reason` for people.
+
+    `field`: what in the command was at fault, e.g. `epoch`; empty where it is the conversation that does not allow it.
+    """
 
     type: Literal["command.refused.v1"] = "command.refused.v1"
     command: str
     code: Literal[
-        "changed", "held", "bot_answered_since", "newer", "already_bot", "not_taken_over", "past", "unknown_bot"
+        "changed",
+        "held",
+        "bot_answered_since",
+        "newer",
+        "already_bot",
+        "not_taken_over",
+        "past",
+        "invalid",
+        "unknown_bot",
     ]
     reason: str
+    field: str = ""
     owner: Literal["bot", "human"]
     holder: Person | None = None
     since: AwareDatetime | None = None
@@ -182,6 +201,7 @@ AnyOutcome = Annotated[
     | TakeoverStarted
     | TakeoverAnswered
     | TakeoverChanged
+    | AssignmentChanged
     | TakeoverEnded
     | AnswerSuppressed
     | CommandAccepted

@@ -19,6 +19,8 @@ from schemas.conversations import (
     MessageRefused,
     MessageSent,
     Notice,
+    OperatorAssigns,
+    OperatorDeactivated,
     OperatorHandsBack,
     OperatorReplies,
     OperatorSetsExpiry,
@@ -42,6 +44,7 @@ from schemas.handover import Cause, RequestedBy, back_payload
 from schemas.messages import CustomerInput, OutMessage, Person, Profile, QuickReply, Said, Speaker
 from schemas.outcomes import (
     AnswerSuppressed,
+    AssignmentChanged,
     BotPosition,
     CommandAccepted,
     CommandRefused,
@@ -70,6 +73,7 @@ BOT: Final = "salon"
 _START: Final = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 _MIA: Final = Profile(first_name="Mia", last_name="Winter")
 _ANNA: Final = Person(id="op-4", name="Anna Kovács")
+_BELA: Final = Person(id="op-7", name="Béla Nagy")
 _GREETING: Final = OutMessage(
     text="Hi Mia! This is Mira, the assistant of the salon. How can I help?",
     quick_replies=(
@@ -179,6 +183,15 @@ _LOG: Final[tuple[BaseEvent, ...]] = (
         operator=_ANNA,
         epoch=1,
         note="Booked for Saturday, 10:00",
+    ),
+    OperatorAssigns(
+        id="operator:op-4:c1f7", occurred_at=_at(200), conversation=CONVERSATION, operator=_ANNA, epoch=1, to=_BELA
+    ),
+    OperatorDeactivated(
+        id=f"operator:op-7:deactivated:2:{CONVERSATION}",
+        occurred_at=_at(260),
+        conversation=CONVERSATION,
+        operator=_BELA,
     ),
     MessageSent(
         id=f"{_id(10)}:sent",
@@ -364,6 +377,16 @@ _OUTCOMES: Final[tuple[BaseEvent, ...]] = (
         venue="inbox",
         holder=_ANNA,
         deadline=_at(120 + 3600),
+    ),
+    AssignmentChanged(
+        id=_id(27),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=2,
+        seq=9,
+        at=_at(330),
+        cause_id="operator:op-7:e2a1",
+        assigned=_BELA,
     ),
     TakeoverEnded(
         id=_id(20),

@@ -19,7 +19,9 @@ from schemas.conversations import (
     Echo,
     MessageRefused,
     MessageSent,
+    OperatorAssigns,
     OperatorCommand,
+    OperatorDeactivated,
     OperatorHandsBack,
     OperatorReplies,
     OperatorSetsExpiry,
@@ -37,9 +39,10 @@ from schemas.conversations import (
     TurnOverdue,
     TurnStarted,
 )
-from schemas.handover import BACK_PAYLOAD, Cause, back_payload
-from schemas.messages import Profile, Said, Speaker
+from schemas.handover import BACK_PAYLOAD, MAX_RETURN, Cause, back_payload
+from schemas.messages import Person, Profile, Said, Speaker
 from schemas.outcomes import (
+    AssignmentChanged,
     CommandAccepted,
     CommandRefused,
     CustomerKnown,
@@ -54,6 +57,7 @@ from takeover.state import Conversation, QueuedInput
 from takeover.step import OTHER_APP, Step, customer_input
 
 TOO_OLD = timedelta(days=7)  # the dedup window: what is older only goes to the transcript
+MAX_AHEAD = timedelta(seconds=MAX_RETURN)
 SETTLED = timedelta(seconds=10)  # after a confirmed change, a message's channel may still be the one before it
 THREAD_TIME = timedelta(hours=24)  # after which Facebook frees a thread by itself
 CRASHES = 3  # turns begun and not finished
@@ -109,10 +113,10 @@ def decide_fault(
 
 def customer_message(step: Step, event: CustomerMessage) -> None:
     state = step.state
-    step.ask_name()
-    if is_too_old(event, step.at):
+    if is_too_old(event, step.at) or is_from_before(state, event):
         tell_said(step, event, "record")
         return
+    step.ask_name()
     if state.owner == "human" and not wants_bot_back(state, event) and waits_for_owner(step, event):
         state.held = (*state.held, event)
         step.read_thread()
@@ -184,6 +188,13 @@ def is_too_old(event: ConversationEvent, at: datetime) -> bool:
     return event.occurred_at is not None and at - event.occurred_at > TOO_OLD
 
 
+def is_from_before(state: Conversation, event: CustomerMessage | Echo) -> bool:
+    """Catch-up brings it from before the last episode's end: what it could have changed is over."""
+    if not event.caught_up or state.ended_at is None or event.occurred_at is None:
+        return False
+    return event.occurred_at < state.ended_at
+
+
 # --- turns
 
 
@@ -239,12 +250,15 @@ def delay_elapsed(step: Step, event: DelayElapsed) -> None:
 
 def operator_takes_over(step: Step, event: OperatorTakesOver) -> None:
     state = step.state
+    holder = held_by_another(state, event.operator)
     if event.epoch != state.epoch:
-        refuse(step, event, "changed", "The conversation has changed hands since you looked.")
+        refuse_changed(step, event)
         return
-    episode = state.episode
-    if episode and episode.holder and episode.holder.id != event.operator.id and not event.force:
-        refuse(step, event, "held", f"{episode.holder.name} has this conversation.")
+    if event.no_expiry and event.expiry is not None:
+        refuse(step, event, "invalid", "no_expiry: a session has a length or none, not both.", field="no_expiry")
+        return
+    if holder is not None and not event.force:
+        refuse_held(step, event, holder)
         return
     if state.owner == "bot":
         step.begin(Cause.OPERATOR)
@@ -261,9 +275,7 @@ def operator_takes_over(step: Step, event: OperatorTakesOver) -> None:
 
 
 def operator_replies(step: Step, event: OperatorReplies) -> None:
-    problem = reply_problem(step, event)
-    if problem is not None:
-        refuse(step, event, *problem)
+    if may_not_reply(step, event):
         return
     if step.state.owner == "bot":
         step.begin(Cause.OPERATOR)
@@ -272,24 +284,40 @@ def operator_replies(step: Step, event: OperatorReplies) -> None:
     accept(step, event)
 
 
-def reply_problem(step: Step, event: OperatorReplies) -> tuple[str, str, tuple[Said, ...]] | None:
-    """Why this reply must not be sent as it is; None: it may."""
-    state, episode = step.state, step.state.episode
-    if state.owner == "bot":
+def may_not_reply(step: Step, event: OperatorReplies) -> bool:
+    """Whether the reply was refused: it must not be sent as it is."""
+    state = step.state
+    if not event.text.strip():
+        refuse(step, event, "invalid", "text: it says nothing.", field="text")
+    elif event.epoch > state.epoch:
+        refuse_changed(step, event)
+    elif event.seq > state.seq:
+        refuse(step, event, "invalid", "seq: the conversation has no such entry yet.", field="seq")
+    elif event.force:
+        return False
+    elif state.owner == "bot":
         spoken = step.newer(event.seq, Speaker.BOT)
-        if event.epoch != state.epoch and spoken and not event.force:
-            return "bot_answered_since", "The bot has the conversation again and has answered since.", spoken
-        return None
-    if episode and episode.holder and episode.holder.id != event.operator.id and not event.force:
-        return "held", f"{episode.holder.name} has this conversation.", ()
-    others = tuple(
+        if event.epoch == state.epoch or not spoken:
+            return False
+        reason = "The bot has the conversation again and has answered since."
+        refuse(step, event, "bot_answered_since", reason, field="seq", newer=spoken)
+    elif (holder := held_by_another(state, event.operator)) is not None:
+        refuse_held(step, event, holder)
+    elif others := others_since(step, event):
+        reason = f"{len(others)} newer: a colleague has written since."
+        refuse(step, event, "newer", reason, field="seq", newer=others)
+    else:
+        return False
+    return True
+
+
+def others_since(step: Step, event: OperatorReplies) -> tuple[Said, ...]:
+    """What people, others than the operator, have written since what the composer showed."""
+    return tuple(
         said
         for said in step.newer(event.seq, Speaker.OPERATOR, Speaker.STAFF)
         if said.speaker is Speaker.STAFF or said.by != event.operator.id
     )
-    if others and not event.force:
-        return "newer", f"{len(others)} newer: a colleague has written since.", others
-    return None
 
 
 def operator_sets_expiry(step: Step, event: OperatorSetsExpiry) -> None:
@@ -300,9 +328,13 @@ def operator_sets_expiry(step: Step, event: OperatorSetsExpiry) -> None:
     if state.owner == "bot":
         refuse(step, event, "not_taken_over", "The bot has this conversation; there is no session to set.")
     elif event.epoch != state.epoch:
-        refuse(step, event, "changed", "The conversation has changed hands since you looked.")
+        refuse_changed(step, event)
+    elif event.expiry is not None and event.deadline is not None:
+        refuse(step, event, "invalid", "deadline: a session has a length or a deadline, not both.", field="deadline")
     elif deadline is not None and deadline <= step.at:
-        refuse(step, event, "past", "deadline: it lies in the past.")
+        refuse(step, event, "past", "deadline: it lies in the past.", field="deadline")
+    elif deadline is not None and deadline > step.at + MAX_AHEAD:
+        refuse(step, event, "invalid", "deadline: it is more than 30 days away.", field="deadline")
     else:
         step.set_expiry(deadline)
         accept(step, event)
@@ -313,26 +345,77 @@ def operator_hands_back(step: Step, event: OperatorHandsBack) -> None:
     if state.owner == "bot":
         refuse(step, event, "already_bot", "The bot has this conversation already.")
     elif event.epoch != state.epoch:
-        refuse(step, event, "changed", "The conversation has changed hands since you looked.")
+        refuse_changed(step, event)
     else:
         step.end(Cause.OPERATOR, mode=event.mode, by=event.operator, note=event.note)
         accept(step, event)
+
+
+def operator_assigns(step: Step, event: OperatorAssigns) -> None:
+    """Whose it is to be. Neither owner nor epoch nor expiry; with the bot it is a note for the next episode."""
+    state = step.state
+    holder = held_by_another(state, event.operator)
+    if event.epoch != state.epoch:
+        refuse_changed(step, event)
+    elif holder is not None and not event.force:
+        refuse_held(step, event, holder)
+    else:
+        give_to(step, event.to)
+        accept(step, event)
+
+
+def operator_deactivated(step: Step, event: OperatorDeactivated) -> None:
+    """What they hold is nobody's. An episode stays what it is: attended without a holder it is shown as waiting."""
+    state = step.state
+    mine = state.episode.holder if state.episode is not None else state.assigned
+    if mine is not None and mine.id == event.operator.id:
+        give_to(step, None)
+
+
+def give_to(step: Step, person: Person | None) -> None:
+    state = step.state
+    if state.episode is not None:
+        step.hold(person)
+    elif state.assigned != person:
+        state.assigned = person
+        step.tell(AssignmentChanged, assigned=person)
+
+
+def held_by_another(state: Conversation, operator: Person) -> Person | None:
+    """Who has taken it up, if not this operator. A request that is assigned to somebody may be taken up by anybody."""
+    episode = state.episode
+    if episode is None or not episode.attended or episode.holder is None or episode.holder.id == operator.id:
+        return None
+    return episode.holder
 
 
 def accept(step: Step, event: OperatorCommand) -> None:
     step.tell(CommandAccepted, command=event.id)
 
 
-def refuse(step: Step, event: OperatorCommand, code: str, reason: str, newer: tuple[Said, ...] = ()) -> None:
-    episode = step.state.episode
+def refuse_changed(step: Step, event: OperatorCommand) -> None:
+    reason = "The conversation has changed hands since you looked."
+    refuse(step, event, "changed", reason, field="epoch")
+
+
+def refuse_held(step: Step, event: OperatorCommand, holder: Person) -> None:
+    refuse(step, event, "held", f"{holder.name} has this conversation.")
+
+
+def refuse(
+    step: Step, event: OperatorCommand, code: str, reason: str, *, field: str = "", newer: tuple[Said, ...] = ()
+) -> None:
+    """Nothing changes. It tells who has the conversation and since when: the holder, else the episode, else the bot."""
+    state, episode = step.state, step.state.episode
     step.tell(
         CommandRefused,
         command=event.id,
         code=code,
         reason=reason,
-        owner=step.state.owner,
+        field=field,
+        owner=state.owner,
         holder=episode.holder if episode else None,
-        since=(episode.attended_at or episode.started_at) if episode else None,
+        since=(episode.held_since or episode.attended_at or episode.started_at) if episode else state.ended_at,
         newer=newer,
     )
 
@@ -341,11 +424,14 @@ def refuse(step: Step, event: OperatorCommand, code: str, reason: str, newer: tu
 
 
 def echo(step: Step, event: Echo) -> None:
-    step.ask_name()
+    too_old = is_too_old(event, step.at) or is_from_before(step.state, event)
+    if not too_old:
+        step.ask_name()
     if step.channel is None or is_ours(event, step.channel):
         return
-    automatic = is_automatic(event, step.channel) or is_too_old(event, step.at)
-    if not automatic:
+    automatic = is_automatic(event, step.channel)
+    counts = not automatic and not too_old
+    if counts:
         if event.channel == "standby" and event.app_id == step.channel.page_inbox_app and is_newer(step, event):
             step.thread_is(event.app_id, occurred_at=event.occurred_at)
         staff_act(step, message=True)
@@ -359,7 +445,7 @@ def echo(step: Step, event: Echo) -> None:
         text=event.text,
         attachments=event.attachments,
     )
-    if not automatic:
+    if counts:
         step.remember(seq, Speaker.STAFF, event.text or "[attachment]")
 
 
@@ -386,7 +472,11 @@ def staff_act(step: Step, *, message: bool) -> None:
     """Staff took the conversation, or go on in it, in Facebook's Page Inbox."""
     if step.state.owner == "bot":
         step.begin(Cause.PAGE_INBOX, venue="page_inbox")
-    step.attend("staff", holder=None, venue="page_inbox", message=message)
+    episode = step.state.episode
+    stays = episode is not None and episode.attended and episode.venue == "page_inbox"
+    # who was assigned to what staff work on keeps it; what an operator had in our Inbox is staff's now
+    holder = episode.holder if episode is not None and stays else None
+    step.attend("staff", holder=holder, venue="page_inbox", message=message)
     step.rest_in_main()
 
 
@@ -585,6 +675,8 @@ RULES: Mapping[type[ConversationEvent], Callable[[Step, Any], None]] = {
     OperatorReplies: operator_replies,
     OperatorSetsExpiry: operator_sets_expiry,
     OperatorHandsBack: operator_hands_back,
+    OperatorAssigns: operator_assigns,
+    OperatorDeactivated: operator_deactivated,
     MessageSent: message_sent,
     MessageRefused: message_refused,
     CommandSuppressed: command_suppressed,

@@ -26,6 +26,8 @@ class Episode(Document):
     attended: bool = False
     venue: Venue = "inbox"
     holder: Person | None = None
+    held_since: datetime | None = None
+    """When the holder got it."""
     attended_at: datetime | None = None
     answered_at: datetime | None = None
     """When a person's first message came."""
@@ -137,6 +139,10 @@ class Conversation:
     refused_epoch: int = -1
     """The last epoch in which a send was refused because another app had the thread."""
     moved_to_done: bool = False
+    ended_at: datetime | None = None
+    """When the last episode ended: since when the bot has it."""
+    assigned: Person | None = None
+    """Whose the next episode is to be, as long as nobody else takes it; in an episode that is the holder."""
 
     profile: Profile | None = None
     naming: Question | None = None

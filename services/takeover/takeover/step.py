@@ -269,11 +269,14 @@ class Step:
         deadline = self.at + timedelta(seconds=block.auto_return) if block and block.auto_return else None
         if cause is Cause.FAULT:
             deadline = self._default_deadline()
+        holder, state.assigned = (None if cause in PEOPLE else state.assigned), None
         state.episode = Episode.made(
             id=_episode_id(state.id, state.epoch),
             cause=cause,
             started_at=self.at,
             venue=venue,
+            holder=holder,
+            held_since=self.at if holder else None,
             deadline=deadline,
             block=block,
         )
@@ -317,8 +320,10 @@ class Step:
         episode = self._episode()
         first = not episode.attended
         moved_here = venue == "page_inbox" and episode.venue == "inbox" and not first
-        taken_up_again = episode.holder is None and holder is not None and not first
+        taken_up_again = venue == "inbox" and not first and (episode.holder is None or episode.venue == "page_inbox")
         changes: dict[str, Any] = {"attended": True, "venue": venue, "holder": holder}
+        if holder != episode.holder:
+            changes["held_since"] = self.at if holder else None
         if first:
             changes["attended_at"] = self.at
             changes["every_response"] = self.settings.takeover.counts_from == "every response"
@@ -344,6 +349,13 @@ class Step:
             return message and episode.every_response
         return moved or (message and (episode.every_response or episode.answered_at is None))
 
+    def hold(self, person: Person | None) -> None:
+        """The episode is theirs, or nobody's: neither expiry nor epoch change."""
+        episode = self._episode()
+        if episode.holder != person:
+            self.state.episode = episode.changed(holder=person, held_since=self.at if person else None)
+            self.tell(TakeoverChanged, seq=self.entry(), **self._episode_fields())
+
     def set_expiry(self, deadline: datetime | None) -> None:
         seconds = None if deadline is None else round((deadline - self.at).total_seconds())
         length = None if seconds is None else min(max(1, seconds), MAX_RETURN)
@@ -364,7 +376,7 @@ class Step:
         state, episode = self.state, self._episode()
         state.epoch += 1
         state.owner = "bot"
-        state.episode = None
+        state.episode, state.ended_at = None, self.at
         state.moved_to_done = False
         self.tell(
             TakeoverEnded,

@@ -11,6 +11,8 @@ from schemas.conversations import (
     Echo,
     MessageRefused,
     MessageSent,
+    OperatorAssigns,
+    OperatorDeactivated,
     OperatorHandsBack,
     OperatorReplies,
     OperatorSetsExpiry,
@@ -138,7 +140,7 @@ class World:
 
     def says(self, text: str = "hi", **changes: Any) -> tuple[Effect, ...]:
         channel = changes.pop("channel", "messaging")
-        when = {"occurred_at": changes.pop("occurred_at")} if "occurred_at" in changes else {}
+        when = {name: changes.pop(name) for name in ("occurred_at", "caught_up") if name in changes}
         return self.fold(
             CustomerMessage(**{**self.common("m"), **when}, channel=channel, input=CustomerInput(text=text, **changes))
         )
@@ -206,6 +208,13 @@ class World:
         return self.fold(
             OperatorHandsBack(**{**self.common("c"), "operator": who, "epoch": self.state.epoch, **changes})
         )
+
+    def assigns(self, who: Person = ANA, **changes: Any) -> tuple[Effect, ...]:
+        fields = {"operator": who, "epoch": self.state.epoch, "to": BEN, **changes}
+        return self.fold(OperatorAssigns(**{**self.common("c"), **fields}))
+
+    def is_deactivated(self, who: Person) -> tuple[Effect, ...]:
+        return self.fold(OperatorDeactivated(**self.common("d"), operator=who))
 
     def staff_replies(self, text: str = "Staff here.", **changes: Any) -> tuple[Effect, ...]:
         fields = {"channel": "standby", "app_id": INBOX, "text": text, **changes}

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from takeover_world import ANA, APP, BEN, INBOX, MIA, World, bot_settings
+from pydantic import ValidationError
+from takeover_world import ANA, APP, BEN, INBOX, MIA, START, World, bot_settings
 
 from schemas.bots import TakeoverSettings
 from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
@@ -22,6 +23,7 @@ from schemas.handover import Cause
 from schemas.messages import Profile, Speaker
 from schemas.outcomes import (
     AnswerSuppressed,
+    AssignmentChanged,
     CommandAccepted,
     CommandRefused,
     CustomerSaid,
@@ -1000,6 +1002,213 @@ class TestRefusedSends:
         )
         assert "pass refused: no receiver" in world.one(ThreadChanged).reason
         assert world.state.thread.under_way == ()
+
+
+class TestBadCommands:
+    """Refused with the field that was at fault; nothing changes but the refusal's own record."""
+
+    @pytest.mark.parametrize(
+        ("word", "changes", "code", "field"),
+        [
+            ("takes_over", {"epoch": 0}, "changed", "epoch"),
+            ("takes_over", {"epoch": 99}, "changed", "epoch"),
+            ("takes_over", {"expiry": 60, "no_expiry": True}, "invalid", "no_expiry"),
+            ("replies", {"text": " \n "}, "invalid", "text"),
+            ("replies", {"epoch": 99}, "changed", "epoch"),
+            ("replies", {"seq": 10_000}, "invalid", "seq"),
+            ("replies", {"seq": 10_000, "force": True}, "invalid", "seq"),
+            ("sets_expiry", {"epoch": 0, "expiry": 60}, "changed", "epoch"),
+            ("sets_expiry", {"deadline": START - timedelta(days=1)}, "past", "deadline"),
+            ("sets_expiry", {"deadline": START + timedelta(days=3650)}, "invalid", "deadline"),
+            ("sets_expiry", {"deadline": START + timedelta(days=1), "expiry": 60}, "invalid", "deadline"),
+            ("hands_back", {"epoch": 0}, "changed", "epoch"),
+            ("assigns", {"epoch": 0}, "changed", "epoch"),
+        ],
+    )
+    def test_is_refused_by_field_and_nothing_changes(self, word, changes, code, field):
+        world = World().requested()
+        before = world.state
+        getattr(world, word)(**changes)
+        refused = world.one(CommandRefused)
+        assert (refused.code, refused.field) == (code, field)
+        assert len(world.last) == 1
+        world.state.count, world.state.last_at = before.count, before.last_at
+        assert world.state == before
+
+    @pytest.mark.parametrize(("word", "limits"), [("takes_over", (0, 10 * 365 * 86400)), ("sets_expiry", (0, 10**9))])
+    def test_a_length_of_nothing_or_of_ten_years_is_no_command(self, word, limits):
+        for length in limits:
+            with pytest.raises(ValidationError, match="expiry"):
+                getattr(World().requested(), word)(expiry=length)
+
+    @pytest.mark.parametrize("text", ["", "x" * 100_000])
+    def test_neither_is_an_empty_or_endless_text(self, text):
+        with pytest.raises(ValidationError, match="text"):
+            World().requested().replies(text)
+
+    def test_with_the_bot_it_says_since_when_the_bot_has_it(self):
+        world = World().requested()
+        world.hands_back()
+        ended = world.one(TakeoverEnded)
+        world.wait(5).hands_back()
+        assert (world.one(CommandRefused).owner, world.one(CommandRefused).since) == ("bot", ended.at)
+
+
+class TestAssignment:
+    def test_with_the_bot_it_is_a_note_and_the_next_episode_is_theirs(self):
+        world = World().bot_has()
+        world.assigns(to=BEN)
+        assert world.one(AssignmentChanged).assigned == BEN
+        assert world.one(CommandAccepted)
+        assert (world.state.owner, world.state.epoch, world.state.episode) == ("bot", 0, None)
+        world.requested()
+        started = world.all(TakeoverStarted)[-1]
+        assert (started.holder, started.attended) == (BEN, False)
+        assert world.state.assigned is None
+
+    def test_a_request_gets_a_holder_and_neither_epoch_nor_deadline_changes(self):
+        world = World().requested(auto_return=300)
+        before = world.state
+        world.wait(5).assigns(to=BEN)
+        changed = world.one(TakeoverChanged)
+        assert (changed.holder, changed.attended, changed.deadline) == (BEN, False, before.episode.deadline)
+        assert (world.state.epoch, world.state.owner) == (before.epoch, "human")
+
+    def test_what_is_only_assigned_may_be_taken_up_by_anybody(self):
+        world = World().requested()
+        world.assigns(to=BEN)
+        world.takes_over(ANA)
+        assert world.one(TakeoverAnswered).holder == ANA
+
+    def test_who_holds_it_transfers_it_without_a_new_expiry(self):
+        world = World().requested()
+        world.replies()
+        deadline, epoch = world.state.episode.deadline, world.state.epoch
+        world.wait(60).assigns(ANA, to=BEN)
+        assert world.one(TakeoverChanged).holder == BEN
+        assert (world.state.episode.deadline, world.state.epoch) == (deadline, epoch)
+        world.replies("mine now", who=ANA)
+        refused = world.one(CommandRefused)
+        assert (refused.code, refused.holder, refused.since) == ("held", BEN, world.all(TakeoverChanged)[-1].at)
+
+    def test_a_colleagues_is_not_given_away_unless_forced(self):
+        world = World().requested()
+        world.takes_over(ANA)
+        world.assigns(BEN, to=BEN)
+        assert world.one(CommandRefused).code == "held"
+        world.assigns(BEN, to=BEN, force=True)
+        assert world.state.episode.holder == BEN
+
+    def test_what_staff_work_on_keeps_whom_it_was_given_to(self):
+        world = World().bot_has()
+        world.staff_replies()
+        world.assigns(to=BEN)
+        assert (world.state.episode.venue, world.state.episode.holder) == ("page_inbox", BEN)
+        world.staff_replies("more")
+        assert world.state.episode.holder == BEN
+        world.wait(60).replies(who=BEN)
+        assert world.one(TakeoverChanged).venue == "inbox"
+        assert world.state.episode.deadline == world.state.last_at + HOUR
+
+    def test_an_episode_that_a_person_begins_is_that_persons(self):
+        for begin in (lambda world: world.takes_over(ANA), lambda world: world.staff_replies()):
+            world = World().bot_has()
+            world.assigns(to=BEN)
+            begin(world)
+            assert world.one(TakeoverStarted).holder is None
+            assert world.state.assigned is None
+            assert world.state.episode.holder in {ANA, None}
+
+    def test_the_same_once_more_is_accepted_and_tells_nothing(self):
+        world = World().requested()
+        world.assigns(to=BEN)
+        world.assigns(to=BEN)
+        assert [type(effect.event) for effect in world.last] == [CommandAccepted]
+
+
+class TestDeactivated:
+    def test_with_the_bot_nothing_is_assigned_to_them_any_more(self):
+        world = World().bot_has()
+        world.assigns(to=BEN)
+        world.is_deactivated(BEN)
+        assert world.one(AssignmentChanged).assigned is None
+        assert world.state.assigned is None
+
+    def test_a_request_that_was_theirs_is_nobodys(self):
+        world = World().requested()
+        world.assigns(to=BEN)
+        before = world.state
+        world.is_deactivated(BEN)
+        assert world.one(TakeoverChanged).holder is None
+        assert (world.state.epoch, world.state.episode.deadline) == (before.epoch, before.episode.deadline)
+
+    def test_what_they_had_taken_up_waits_for_somebody_and_its_time_runs_on(self):
+        world = World().requested()
+        world.takes_over(BEN)
+        deadline = world.state.episode.deadline
+        world.wait(60).is_deactivated(BEN)
+        changed = world.one(TakeoverChanged)
+        assert (changed.attended, changed.venue, changed.holder, changed.deadline) == (True, "inbox", None, deadline)
+        assert world.state.owner == "human"
+        world.takes_over(ANA)
+        assert world.state.episode.holder == ANA
+        assert world.state.episode.deadline == world.state.last_at + HOUR
+
+    def test_a_colleagues_conversation_is_not_touched(self):
+        for world in (World().bot_has(), World().requested()):
+            world.assigns(to=ANA)
+            world.is_deactivated(BEN)
+            assert world.last == ()
+
+
+class TestCatchUp:
+    """What was read afterwards because no webhook told of it."""
+
+    def ended(self) -> World:
+        world = World().requested()
+        world.wait(60).hands_back()
+        world.answers()
+        return world
+
+    def test_a_message_from_before_the_last_episodes_end_is_recorded_only(self):
+        world = self.ended()
+        before = world.state
+        world.wait(1).says("old", occurred_at=before.ended_at - timedelta(seconds=1), caught_up=True)
+        assert [type(effect.event) for effect in world.last] == [CustomerSaid]
+        assert world.one(CustomerSaid).addressed == "record"
+        assert (world.state.turn, world.state.queue, world.state.thread) == (None, (), before.thread)
+
+    def test_so_is_an_echo_of_staff(self):
+        world = self.ended()
+        world.wait(1).staff_replies(occurred_at=world.state.ended_at - timedelta(seconds=1), caught_up=True)
+        assert [type(effect.event) for effect in world.last] == [StaffSaid]
+        assert not world.one(StaffSaid).automatic
+        assert world.state.owner == "bot"
+
+    def test_what_is_younger_counts(self):
+        world = self.ended()
+        world.says("new", caught_up=True)
+        assert world.one(TurnAsked)
+        world.answers()
+        world.wait(1).staff_replies(caught_up=True)
+        assert world.state.owner == "human"
+
+    def test_a_webhook_that_was_only_slow_is_answered(self):
+        world = self.ended()
+        world.says("slow", occurred_at=world.state.ended_at - timedelta(seconds=1))
+        assert world.one(TurnAsked)
+
+    def test_an_echo_older_than_the_dedup_window_is_recorded_only(self):
+        world = World(known=False)
+        world.staff_replies(occurred_at=world.now - timedelta(days=8))
+        assert [type(effect.event) for effect in world.last] == [StaffSaid]
+        assert world.state.owner == "bot"
+
+    def test_a_thread_fact_older_than_the_dedup_window_changes_nothing(self):
+        world = World()
+        world.thread("take", new_owner=INBOX, previous_owner=APP, occurred_at=world.now - timedelta(days=8))
+        assert world.last == ()
+        assert (world.state.owner, world.state.thread.known) == ("bot", False)
 
 
 def test_each_record_has_its_own_id_and_entries_rise_without_gaps():
