@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from fb_handover import intake, metrics, order, reports, repository
-from runtime.handler import BaseHandler
+from runtime.handler import BaseHandler, Decided
 from runtime.logs import get_logger
-from runtime.postgres import Connection
+from runtime.postgres import Connection, Pool
 from runtime.records import Outgoing, Record
 from schemas.conversations import Echo
 from schemas.envelope import type_names
@@ -81,11 +81,20 @@ class Commands(BaseHandler):
 class Echoes(BaseHandler):
     """`conversations`: an echo of our own message tells that it has arrived, whatever became of the answer."""
 
+    writes = "nothing AS (SELECT FROM moved)"  # for all that `decide` decides over
+
     def __init__(self, sending: Sending, context: Callable[[], order.Context]) -> None:
         self._sending = sending
         self._context = context
         self._noted: set[int] = set()
         """Partitions in whose transaction under way an echo was noted."""
+
+    async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:  # noqa: ARG002
+        """Mostly Facebook's answer came first, and there is nothing to be done: neither a transaction nor a lock."""
+        commands = list(self._heard(records))
+        if commands and await repository.hearable(pool, commands):
+            return None
+        return Decided((), (), lambda: None)
 
     async def handle(
         self,
@@ -94,9 +103,7 @@ class Echoes(BaseHandler):
         records: Sequence[Record],
     ) -> Sequence[Outgoing]:
         self._noted.discard(partition)
-        heard = {
-            each.origin.command: each for each in intake.heard(records) if not self._sending.done(each.origin.command)
-        }
+        heard = self._heard(records)
         if not heard:
             return []
         context = self._context()
@@ -112,6 +119,11 @@ class Echoes(BaseHandler):
             await repository.note_echoes(tx, [transition.row for transition in noted])
             self._noted.add(partition)
         return told
+
+    def _heard(self, records: Sequence[Record]) -> dict[str, intake.Heard]:
+        """Command → the echo of it, but for those that are known to tell nothing more."""
+        heard = {each.origin.command: each for each in intake.heard(records)}
+        return {command: each for command, each in heard.items() if not self._sending.done(command)}
 
     def committed(self, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
         if partition in self._noted:

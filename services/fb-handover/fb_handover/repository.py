@@ -184,13 +184,14 @@ async def _append(tx: Connection, partition: int, batch: Batch, claimant: Claima
     )
 
 
-async def echoed(tx: Connection, conversations: Sequence[str], commands: Sequence[str]) -> list[Row]:
-    """The rows of these commands that an echo can still tell something about, locked with their conversations.
+async def hearable(pool: Pool, commands: Sequence[str]) -> bool:
+    """Whether an echo can still tell something about any of these. Where it cannot, it never can again."""
+    async with pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+        return bool(await connection.fetchval(_SQL["hearable"], commands))
 
-    Mostly there are none, since Facebook's answer came first; then nobody is kept waiting by a lock.
-    """
-    if not await tx.fetch(_SQL["hearable"], commands):
-        return []
+
+async def echoed(tx: Connection, conversations: Sequence[str], commands: Sequence[str]) -> list[Row]:
+    """The rows of these commands that an echo can still tell something about, locked with their conversations."""
     await tx.execute(_SQL["lock_lanes"], conversations)
     return [_row(row) for row in await tx.fetch(_SQL["echoed"], commands)]
 

@@ -194,8 +194,10 @@ def echo_of(name):
 
 async def test_an_echo_of_what_is_known_to_be_done_asks_the_database_nothing_and_any_other_does(pool, outbound):
     echoes = Echoes(Sender(outbound), context)
+    assert await echoes.decide(None, PARTITION, [echo_of("done")]) is not None
     assert await echoes.handle(None, PARTITION, [echo_of("done")]) == []
     await taken(pool, outbound, says(name="a"))
+    assert await echoes.decide(pool, PARTITION, [echo_of("done"), echo_of("a")]) is None, "a transaction is needed"
     async with transaction(pool) as tx:
         await echoes.handle(tx, PARTITION, [echo_of("done"), echo_of("a")])
     assert await pool.fetchval("SELECT mid FROM outgoing") == "m_7"
@@ -329,9 +331,8 @@ async def test_an_echo_of_a_closed_message_waits_for_no_lock(pool, outbound):
     await taken(pool, outbound, says(name="b"))
     async with transaction(pool) as holder:
         await holder.execute("SELECT FROM lane FOR UPDATE")
-        async with transaction(pool) as tx:
-            await tx.execute("SET LOCAL lock_timeout = '1s'")
-            assert await repository.echoed(tx, [says().conversation], ["a"]) == []
+        decided = await asyncio.wait_for(Echoes(Sender(outbound), context).decide(pool, PARTITION, [echo_of("a")]), 10)
+        assert decided is not None
 
 
 async def test_a_command_that_is_put_off_rests_and_others_go_on(pool, outbound):
