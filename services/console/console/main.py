@@ -24,7 +24,7 @@ from runtime.outbox import Relay
 from runtime.secrets import SecretBox
 
 NAME: Final = "console"
-GATHER: Final = 0.05  # seconds: what a person at a screen does not notice
+GATHER: Final = 0.1  # seconds: what a person at a screen does not notice
 
 
 def now() -> datetime:

@@ -358,3 +358,49 @@ async def test_transactions_that_tell_several_inboxes_wait_for_each_other_and_ne
     await asyncio.gather(*(write(f"customer{number}", bots[:: 1 - number % 2 * 2]) for number in range(6)))
     numbers = await console.services.pool.fetch("SELECT count(*), max(seq) FROM live_event GROUP BY stream")
     assert all(count == newest for count, newest in numbers)
+
+
+async def test_a_told_entry_is_the_one_that_reading_gives(console, ben):
+    """The statement that stores an entry writes it as JSON; the API does so from its row."""
+    story = whole_story()
+    for event in story.events:
+        await console.feed(event)
+    read = {
+        entry["seq"]: entry
+        for entry in (await ben.get(f"/conversations/{CONVERSATION}/entries", limit=100)).body["items"]
+    }
+    bodies = await console.services.pool.fetch(
+        "SELECT body::text FROM live_event WHERE stream = $1 AND type = 'entry.changed' ORDER BY seq", STREAM
+    )
+    told = {entry["seq"]: entry for entry in (json.loads(row["body"])["entry"] for row in bodies)}
+    assert told == read
+    assert {entry["speaker"] for entry in told.values()} >= {"bot", "customer", "operator", None}
+
+
+async def test_entries_are_told_before_the_conversation_that_they_change_and_in_their_order(console):
+    story = Story().customer("hi").customer("there").customer("you")
+    await console.feed(*story.events)
+    rows = await console.services.pool.fetch(
+        "SELECT type, body #>> '{entry,text}' FROM live_event WHERE stream = $1 ORDER BY seq", STREAM
+    )
+    assert [tuple(row) for row in rows] == [
+        ("entry.changed", "hi"),
+        ("entry.changed", "there"),
+        ("entry.changed", "you"),
+        ("conversation.changed", None),
+    ]
+
+
+async def test_a_told_time_keeps_its_parts_of_a_second(console, ben):
+    """As the API tells it, to the character."""
+    story = Story().customer("hi").said("Hello", operator=ANA)
+    story.at = story.at.replace(microsecond=120)
+    story.customer("with microseconds")
+    await console.feed(*story.events)
+    read = (await ben.get(f"/conversations/{CONVERSATION}/entries")).body["items"]
+    bodies = await console.services.pool.fetch(
+        "SELECT body::text FROM live_event WHERE stream = $1 AND type = 'entry.changed' ORDER BY seq", STREAM
+    )
+    told = sorted((json.loads(row["body"])["entry"] for row in bodies), key=lambda entry: entry["seq"])
+    assert told == read
+    assert told[2]["at"].endswith(".000120Z")

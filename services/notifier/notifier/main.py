@@ -55,13 +55,14 @@ async def run(settings: NotifierSettings) -> None:
         names = BotNames()
         reader = CompactedReader(settings, BOTS, names.apply, health)
         await reader.catch_up(CATCH_UP)
+        news = asyncio.Event()
         consumer = OrderedConsumer(
             settings=settings,
             pool=pool,
             publisher=publisher,
             group=GROUP,
             topics=[OUTCOMES],
-            handler=OutcomesHandler(public_url=settings.public_url, now=_now),
+            handler=OutcomesHandler(public_url=settings.public_url, now=_now, taken_in=news.set),
             unknown_types="skip",
             types=WANTED,
             gather=GATHER,
@@ -86,6 +87,7 @@ async def run(settings: NotifierSettings) -> None:
                 clock=time.monotonic,
             ),
             name_of=names.of,
+            news=news,
             health=health.component("mail"),
             now=_now,
             new_id=uuid4,

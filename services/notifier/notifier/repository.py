@@ -65,8 +65,11 @@ async def dismiss(tx: Connection, episodes: Sequence[str], *, now: datetime) -> 
     return count
 
 
-async def due_partitions(pool: Pool, *, now: datetime) -> set[int]:
-    return {row["partition"] for row in await pool.fetch(_SQL["due_partitions"], now)}
+async def look(pool: Pool, *, now: datetime) -> tuple[set[int], int]:
+    """The partitions with e-mails that are due, and how many e-mails wait or are being sent."""
+    row = await pool.fetchrow(_SQL["look"], now)
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return set(row["due"]), row["waiting"]
 
 
 async def next_offset(tx: Connection, *, group: str, topic: str, partition: int) -> int:
@@ -112,11 +115,6 @@ async def settle(pool: Pool, mail: Claimed, settlement: Settlement, *, now: date
         now,
     )
     return None if state is None else State(state)
-
-
-async def waiting(pool: Pool) -> int:
-    count: int = await pool.fetchval(_SQL["waiting"])
-    return count
 
 
 async def purge(pool: Pool, *, before: datetime) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -24,7 +25,8 @@ from runtime.records import Outgoing
 from schemas.outcomes import TakeoverStarted
 from schemas.topics import OUTCOMES
 
-POLL: Final = 0.25  # seconds
+POLL: Final = 0.25  # seconds, while e-mails wait
+QUIET: Final = 1.0  # seconds, while none does: who takes one in says so, and others come from processes that ended
 CLAIM_SLACK: Final = 5.0  # seconds that a claim outlasts the longest attempt
 PURGE_EVERY: Final = timedelta(hours=1)
 RETRY_CAP: Final = 5.0  # seconds
@@ -61,7 +63,7 @@ class Config:
 
 
 class Sender:
-    """Sends the e-mails of the partitions that this process owns."""
+    """Sends the e-mails of the partitions that this process owns. `news` is set when some were taken in."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Sender:
         consumer: Log,
         mailer: Mailer,
         name_of: Callable[[str], str],
+        news: asyncio.Event,
         health: Component,
         now: Callable[[], datetime],
         new_id: Callable[[], UUID],
@@ -81,6 +84,7 @@ class Sender:
         self._log = consumer
         self._mailer = mailer
         self._name_of = name_of
+        self._news = news
         self._health = health
         self._now = now
         self._new_id = new_id
@@ -90,6 +94,7 @@ class Sender:
         self._claiming: asyncio.Future[None] | None = None
         self._claims: deque[tuple[datetime, UUID]] = deque()  # with their ends, oldest first
         self._purged = now()
+        self._waiting = 0
 
     async def run(self) -> None:
         """Until cancelled; then lets what is under way finish, within a bound."""
@@ -121,7 +126,10 @@ class Sender:
     async def _pause(self) -> None:
         """Until the next look; when all places are taken, until one becomes free."""
         if len(self._under_way) < self._config.parallel:
-            await asyncio.sleep(POLL)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL if self._waiting else QUIET):
+                    await self._news.wait()
+            self._news.clear()
         else:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
 
@@ -151,16 +159,15 @@ class Sender:
     async def _round(self) -> None:
         owned = {partition for topic, partition in self._log.owned() if topic == OUTCOMES}
         self._ends = {partition: end for partition, end in self._ends.items() if partition in owned}
-        due = await repository.due_partitions(self._pool, now=self._now())
+        due, self._waiting = await repository.look(self._pool, now=self._now())
         for partition in sorted(due & owned, key=lambda _: self._rng.uniform(0.0, 1.0)):
             free = self._config.parallel - len(self._under_way)
             if free <= 0:
                 break
             for mail in await self._claim(partition, free):
                 self._start(mail)
-        waiting = await repository.waiting(self._pool)
-        metrics.WAITING.set(waiting)
-        if not waiting:
+        metrics.WAITING.set(self._waiting)
+        if not self._waiting:
             self._health.ok("nothing waits")
         await self._mailer.close_idle()
         await self._purge()

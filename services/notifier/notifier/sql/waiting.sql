@@ -1,1 +1,0 @@
-SELECT count(*) FROM email WHERE state IN ('due', 'sending')
