@@ -1,6 +1,8 @@
 """The one client of the Graph API."""
 
 import asyncio
+import math
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Final, Self
@@ -28,9 +30,17 @@ KEEP_ALIVE: Final = 10.0  # seconds: shorter than any server's, so that a reques
 
 @dataclass(slots=True)
 class _Progress:
-    """Whether the request has a connection: before that nothing was written, and nothing can have happened."""
+    """Whether the request has a connection: before that nothing was written, and nothing can have happened.
 
+    `begin_by`: monotonic seconds after which nothing is written any more.
+    """
+
+    begin_by: float
     connected: bool = False
+
+
+class _TooLate(ClientError):
+    pass
 
 
 class Graph:
@@ -54,15 +64,28 @@ class Graph:
         if self._session is not None:
             await self._session.close()
 
-    async def ask(self, request: GraphRequest, credentials: Credentials, *, within: float | None = None) -> Verdict:
-        """Never raises for what happens on the way: that is `Later` before anything was written, else `Unknown`."""
-        progress = _Progress()
+    async def ask(
+        self,
+        request: GraphRequest,
+        credentials: Credentials,
+        *,
+        within: float | None = None,
+        begin_by: float = math.inf,
+    ) -> Verdict:
+        """Never raises for what happens on the way: that is `Later` before anything was written, else `Unknown`.
+
+        `begin_by`: monotonic seconds. Looked at once more with the connection in hand, for this process may stand still
+        at any moment; what it would then write could have been sent by another in the meantime.
+        """
+        progress = _Progress(begin_by)
         seconds = within or self._timeout
         try:
             async with asyncio.timeout(seconds):
                 return await self._ask(request, credentials, progress)
         except TimeoutError:
             return _lost(progress, f"no answer from Facebook in {seconds:g} s")
+        except _TooLate:
+            return Later("stood still before the request")
         except (ClientError, OSError) as error:
             return _lost(progress, f"the connection to Facebook failed ({type(error).__name__})")
 
@@ -120,4 +143,6 @@ async def _connected(
 ) -> None:
     progress: object = context.trace_request_ctx
     if isinstance(progress, _Progress):
+        if time.monotonic() > progress.begin_by:
+            raise _TooLate
         progress.connected = True

@@ -1,6 +1,7 @@
 """The sender: works off the conversations of the partitions that this process owns, many at once, each strictly in order."""
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -279,15 +280,15 @@ class Sender:
         if time.monotonic() - asked_at > self._limits.margin:
             # This process stood still: by the time of an answer somebody else may have the conversation.
             return await self._settle(lane, begun, order.not_begun(begun))
-        verdict = await self._perform(begun, connected)
+        verdict = await self._perform(begun, connected, asked_at + self._limits.margin)
         context = self.context()
         return await self._settle(lane, begun, order.after(begun, verdict, context, connected.channel))
 
-    async def _perform(self, row: Row, connected: Connected) -> Verdict:
+    async def _perform(self, row: Row, connected: Connected, begin_by: float) -> Verdict:
         conversation = ConversationId.parse(row.command.conversation)
         match row.step:
             case Step.SEND | Step.TYPING:
-                return await self._ask(row.step, _message(row, connected), connected)
+                return await self._ask(row.step, _message(row, connected), connected, begin_by=begin_by)
             case Step.PASS:
                 request = graph_body.pass_thread(conversation, _pass_target(row, connected))
                 return control(await self._ask(row.step, request, connected))
@@ -310,10 +311,15 @@ class Sender:
         return verdict
 
     async def _ask(
-        self, step: Step, request: GraphRequest, connected: Connected, within: float | None = None
+        self,
+        step: Step,
+        request: GraphRequest,
+        connected: Connected,
+        within: float | None = None,
+        begin_by: float = math.inf,
     ) -> Verdict:
         began = time.monotonic()
-        verdict = await self._graph.ask(request, connected.credentials, within=within)
+        verdict = await self._graph.ask(request, connected.credentials, within=within, begin_by=begin_by)
         metrics.REQUEST_SECONDS.labels(step).observe(time.monotonic() - began)
         metrics.REQUESTS.labels(step, type(verdict).__name__.lower()).inc()
         if isinstance(verdict, Permanent) and verdict.dead_token:

@@ -1,6 +1,7 @@
 """The Graph client against servers that behave badly: what may have happened, and what cannot have."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -63,6 +64,22 @@ async def test_a_question_is_a_get_with_its_query():
     async with server(answering(b"HTTP/1.1 200 OK", b"{}", asked)) as url:
         await ask(url, graph_body.thread_owner(MIA))
     assert asked[0].startswith(b"GET /v26.0/1029/thread_owner?recipient=7733&appsecret_proof=the-proof HTTP/1.1")
+
+
+async def test_a_process_that_stood_still_until_it_had_its_connection_writes_nothing_and_the_next_request_goes_out():
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(65536):
+            asked.append(request)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    past, future = time.monotonic() - 1.0, time.monotonic() + 60.0
+    async with server(answer) as url, Graph(url, timeout=5.0, connections=1) as graph:
+        for begin_by in (past, future, past, future):  # a new connection, then one that is used again
+            verdict = await graph.ask(graph_body.typing(MIA), KEYS, begin_by=begin_by)
+            assert isinstance(verdict, Later if begin_by == past else Accepted)
+    assert len(asked) == 2
 
 
 async def test_nobody_listening_means_that_nothing_was_sent():
