@@ -512,9 +512,12 @@ class Step:
         self.state.thread = thread.changed(under_way=(*thread.under_way, (command, owner)))
 
     def thread_is(self, owner: str | None, *, occurred_at: datetime | None, reason: str = "") -> None:
-        """Evidence of the thread's owner. The caller has judged whether it is newer than what is known."""
+        """Evidence of the thread's owner. The caller has judged whether it is newer than what is known.
+
+        It did not happen after its place in the log: a clock that was ahead makes nothing old that comes later.
+        """
         before = self.state.thread
-        when = occurred_at or self.at
+        when = min(occurred_at or self.at, self.at)
         self.state.thread = Thread.made(
             known=True,
             owner=owner,

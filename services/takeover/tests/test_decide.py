@@ -789,6 +789,16 @@ class TestPageInbox:
         world.wait(60).hands_back()
         assert world.one(TakeThread)
 
+    def test_a_confirmation_by_a_clock_that_is_ahead_makes_no_later_act_of_staff_old(self):
+        world = World(bot_settings(notification=False)).bot_has()
+        world.moved_to_main()
+        world.wait(60).hands_back()
+        take = world.one(TakeThread)
+        ahead = {**world.common("r"), "occurred_at": world.now + timedelta(hours=1)}
+        world.fold(ThreadMoved(**ahead, command=take.id, epoch=take.epoch, owner=APP))
+        world.wait(60).moved_to_main()
+        assert world.state.owner == "human"
+
     def test_our_own_pass_is_no_act_of_staff(self):
         world = World().requested()
         world.thread("pass", new_owner=INBOX, previous_owner=APP)
