@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from runtime_proxy import proxied
+from infra.proxy import proxied
 from runtime_world import PARTITIONS, Counter, a_world, running, settings_for, until
 
 from runtime import metrics

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from runtime_proxy import proxied
+from infra.proxy import proxied
 from runtime_world import Counter, Heard, settings_for, until
 
 from runtime import metrics

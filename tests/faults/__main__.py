@@ -1,0 +1,3 @@
+from faults.main import main
+
+raise SystemExit(main())
