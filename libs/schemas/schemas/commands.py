@@ -68,6 +68,13 @@ class Silence(Command):
     type: Literal["silence.v1"] = "silence.v1"
 
 
+class Erase(Command):
+    """What was said up to entry `seq` is to be forgotten wherever commands are kept. It neither says nor moves anything."""
+
+    type: Literal["erase.v1"] = "erase.v1"
+    seq: int
+
+
 MessengerCommand = Annotated[
-    SendMessage | PassThread | TakeThread | ReadThread | ReadProfile | Silence, Field(discriminator="type")
+    SendMessage | PassThread | TakeThread | ReadThread | ReadProfile | Silence | Erase, Field(discriminator="type")
 ]

@@ -181,6 +181,17 @@ class OperatorDeactivated(ConversationEvent):
     operator: Person
 
 
+# --- from ops
+
+
+class ErasureAsked(ConversationEvent):
+    """Everything that is of the customer is to go from the tables; who had the conversation, when and why stays."""
+
+    type: Literal["erasure.asked.v1"] = "erasure.asked.v1"
+    by: Annotated[str, Field(max_length=100)] = ""
+    """Who asked for it, as they call themselves; never the customer."""
+
+
 # --- from fb-handover: what became of commands
 
 
@@ -299,6 +310,7 @@ LogEvent = Annotated[
     | OperatorHandsBack
     | OperatorAssigns
     | OperatorDeactivated
+    | ErasureAsked
     | MessageSent
     | MessageRefused
     | CommandSuppressed

@@ -195,6 +195,13 @@ class BotPosition(Outcome):
     attributes: dict[str, str]
 
 
+class ConversationErased(Outcome):
+    """What was said and known of the customer up to entry `seq` is to be forgotten. Adds no entry."""
+
+    type: Literal["conversation.erased.v1"] = "conversation.erased.v1"
+    by: str = ""
+
+
 AnyOutcome = Annotated[
     CustomerSaid
     | StaffSaid
@@ -210,6 +217,7 @@ AnyOutcome = Annotated[
     | ThreadChanged
     | FlowNoticed
     | CustomerKnown
-    | BotPosition,
+    | BotPosition
+    | ConversationErased,
     Field(discriminator="type"),
 ]

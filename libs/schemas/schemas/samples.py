@@ -9,13 +9,14 @@ from typing import Final
 
 from schemas.base import BaseEvent
 from schemas.bots import PAGE_INBOX_APP, BotSettings, FlowPublished, MessengerChannel, TakeoverSettings
-from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.commands import Erase, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
 from schemas.conversations import (
     ChannelFact,
     CommandSuppressed,
     CustomerMessage,
     DelayElapsed,
     Echo,
+    ErasureAsked,
     MessageRefused,
     MessageSent,
     Notice,
@@ -48,6 +49,7 @@ from schemas.outcomes import (
     BotPosition,
     CommandAccepted,
     CommandRefused,
+    ConversationErased,
     CustomerKnown,
     CustomerSaid,
     DeliveryChanged,
@@ -193,6 +195,7 @@ _LOG: Final[tuple[BaseEvent, ...]] = (
         conversation=CONVERSATION,
         operator=_BELA,
     ),
+    ErasureAsked(id=f"erasure:{CONVERSATION}:9c41", occurred_at=_at(900), conversation=CONVERSATION, by="ops"),
     MessageSent(
         id=f"{_id(10)}:sent",
         occurred_at=_at(32.3),
@@ -295,6 +298,7 @@ _COMMANDS: Final[tuple[BaseEvent, ...]] = (
     ReadThread(id=_id(17), conversation=CONVERSATION, epoch=1),
     ReadProfile(id=_id(1), conversation=CONVERSATION, epoch=0),
     Silence(id=_id(11), conversation=CONVERSATION, epoch=1),
+    Erase(id=_id(28), conversation=CONVERSATION, epoch=2, seq=9),
 )
 
 _SAID: Final = (
@@ -501,6 +505,16 @@ _OUTCOMES: Final[tuple[BaseEvent, ...]] = (
         block="book-email",
         waits_for="answer",
         attributes={"visit_day": "Saturday"},
+    ),
+    ConversationErased(
+        id=_id(29),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=2,
+        seq=9,
+        at=_at(900),
+        cause_id=f"erasure:{CONVERSATION}:9c41",
+        by="ops",
     ),
 )
 

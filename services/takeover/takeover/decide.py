@@ -11,12 +11,14 @@ from typing import Any
 
 from schemas.base import ConversationEvent, ConversationId
 from schemas.bots import BotSettings, MessengerChannel
+from schemas.commands import Erase
 from schemas.conversations import (
     ChannelFact,
     CommandSuppressed,
     CustomerMessage,
     DelayElapsed,
     Echo,
+    ErasureAsked,
     MessageRefused,
     MessageSent,
     OperatorAssigns,
@@ -45,6 +47,7 @@ from schemas.outcomes import (
     AssignmentChanged,
     CommandAccepted,
     CommandRefused,
+    ConversationErased,
     CustomerKnown,
     CustomerSaid,
     DeliveryChanged,
@@ -591,6 +594,16 @@ def ran_out(confirmed_at: datetime | None, at: datetime) -> bool:
     return confirmed_at is None or at - confirmed_at >= THREAD_TIME
 
 
+# --- erasure
+
+
+def erasure_asked(step: Step, event: ErasureAsked) -> None:
+    """The customer is forgotten, what nobody has answered yet included. Owner, epoch, holder and expiry stay."""
+    step.state.forget()
+    step.command(Erase, seq=step.state.seq)
+    step.tell(ConversationErased, by=event.by)
+
+
 # --- what became of our commands
 
 
@@ -677,6 +690,7 @@ RULES: Mapping[type[ConversationEvent], Callable[[Step, Any], None]] = {
     OperatorHandsBack: operator_hands_back,
     OperatorAssigns: operator_assigns,
     OperatorDeactivated: operator_deactivated,
+    ErasureAsked: erasure_asked,
     MessageSent: message_sent,
     MessageRefused: message_refused,
     CommandSuppressed: command_suppressed,

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter
 from schemas.base import Document
 from schemas.conversations import CustomerMessage
 from schemas.handover import Cause, RequestedBy
-from schemas.messages import Person, Profile, Said
+from schemas.messages import Person, Profile, Said, Speaker
 from schemas.outcomes import Venue
 from schemas.sessions import Session
 from schemas.turns import Resume, TurnInput
@@ -165,6 +165,22 @@ class Conversation:
 
     def differs_in_time_alone(self, other: Self) -> bool:
         return self.__dict__ | {"last_at": other.last_at} == other.__dict__
+
+    def forget(self) -> None:
+        """Drops what is of the customer: profile, texts, where they stand in the flow, and what waits to be answered.
+
+        The profile is known to be empty from here on, else the next echo would have the name asked for anew. Flows fill their
+        texts in for a customer, so those of the episode's block go too.
+        """
+        self.profile, self.naming = Profile(), None
+        self.session, self.turn, self.delay, self.resume = None, None, None, None
+        self.queue, self.held, self.greeting = (), (), ""
+        self.recent = tuple(
+            said.changed(text="", name="" if said.speaker is Speaker.CUSTOMER else said.name) for said in self.recent
+        )
+        if self.episode is not None and self.episode.block is not None:
+            block = self.episode.block.changed(goodbye_message="", back_to_bot_button="", back_to_bot_message="")
+            self.episode = self.episode.changed(block=block)
 
     def to_json(self) -> str:
         """The row's `state`. What has its default is written too: comparing costs more than writing."""

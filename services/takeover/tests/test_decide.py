@@ -7,9 +7,10 @@ from pydantic import ValidationError
 from takeover_world import ANA, APP, BEN, INBOX, MIA, START, World, bot_settings
 
 from schemas.bots import TakeoverSettings
-from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.commands import Erase, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
 from schemas.conversations import (
     DelayElapsed,
+    ErasureAsked,
     ReadOverdue,
     SessionExpired,
     ThreadMoved,
@@ -26,6 +27,7 @@ from schemas.outcomes import (
     AssignmentChanged,
     CommandAccepted,
     CommandRefused,
+    ConversationErased,
     CustomerSaid,
     DeliveryChanged,
     StaffSaid,
@@ -1252,3 +1254,39 @@ def test_a_fault_of_the_rules_brings_a_person():
 
 def test_the_row_names_its_conversation():
     assert World().state.id == MIA
+
+
+class TestErasure:
+    @staticmethod
+    def asked(world: World) -> None:
+        world.fold(ErasureAsked(id="erase1", conversation=MIA, by="ops"))
+
+    def test_nothing_of_the_customer_stays_and_who_had_it_does(self):
+        world = World().requested(goodbye_message="Bye Mia", back_to_bot_message="Here I am, Mia")
+        world.says("my number is 555-0100")
+        before = world.state
+        self.asked(world)
+        kept = world.state.to_json()
+        for personal in ("Mia", "555-0100", "Bye"):
+            assert personal in before.to_json()
+            assert personal not in kept
+        assert (world.state.owner, world.state.epoch, world.state.seq) == (before.owner, before.epoch, before.seq)
+        assert world.state.episode.deadline == before.episode.deadline
+        assert world.one(Erase).seq == world.one(ConversationErased).seq == before.seq
+
+    def test_a_turn_that_is_out_is_not_waited_for_and_its_answer_not_said(self):
+        world = World()
+        world.says("book me in")
+        self.asked(world)
+        assert timers(world.state) == {}
+        world.answers("Hi Mia")
+        assert world.texts() == []
+        assert world.one(AnswerSuppressed)
+
+    def test_the_name_is_not_asked_for_again(self):
+        world = World()
+        world.says()
+        self.asked(world)
+        world.says("again")
+        assert world.of(ReadProfile) == []
+        assert world.turn().profile == Profile()
