@@ -217,7 +217,7 @@ AnyOutcome = Annotated[
     | ThreadChanged
     | FlowNoticed
     | CustomerKnown
-    | BotPosition
-    | ConversationErased,
+    | ConversationErased
+    | BotPosition,
     Field(discriminator="type"),
 ]

@@ -493,6 +493,16 @@ _OUTCOMES: Final[tuple[BaseEvent, ...]] = (
         cause_id=f"{_id(1)}:profile",
         profile=_MIA,
     ),
+    ConversationErased(
+        id=_id(29),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=2,
+        seq=9,
+        at=_at(900),
+        cause_id=f"erasure:{CONVERSATION}:9c41",
+        by="ops",
+    ),
     BotPosition(
         id=_id(6),
         conversation=CONVERSATION,
@@ -505,16 +515,6 @@ _OUTCOMES: Final[tuple[BaseEvent, ...]] = (
         block="book-email",
         waits_for="answer",
         attributes={"visit_day": "Saturday"},
-    ),
-    ConversationErased(
-        id=_id(29),
-        conversation=CONVERSATION,
-        bot=BOT,
-        epoch=2,
-        seq=9,
-        at=_at(900),
-        cause_id=f"erasure:{CONVERSATION}:9c41",
-        by="ops",
     ),
 )
 
