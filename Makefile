@@ -17,7 +17,7 @@ export PYTHONPYCACHEPREFIX ?= $(or $(CONVOBOSS_CACHE),$(CURDIR)/.cache)/pycache
 
 PACKAGES := libs services cli tools docs
 
-.PHONY: help setup run demo reset bench test test-clone check format types imports docs topics lock image clean
+.PHONY: help setup run demo reset bench faults test test-clone check format types imports docs topics lock image clean
 
 help:
 	@awk 'BEGIN { print "Convoboss Human Takeover" } \
@@ -39,6 +39,8 @@ test: setup ## all tests (ARGS="services/takeover -k timer" runs some)
 	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n auto --maxprocesses 4 --dist loadfile)
 bench: setup ## figures beside a peer in the same run, some minutes: a table and build/bench.json (ARGS="switch" measures one)
 	@$(BIN)/python -m bench $(ARGS)
+faults: setup ## everything under load, broken in every way for ten minutes, and what went wrong: a table and build/faults.json
+	@PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 check: setup ## formatting, lint, types, imports between packages, generated pages
 	@$(BIN)/ruff format --check --quiet . || { echo "make format repairs this"; exit 1; }
 	@$(BIN)/ruff check --quiet .

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import ClientSession, ClientTimeout
 from aiokafka.admin import AIOKafkaAdminClient
@@ -237,7 +237,7 @@ class Chaos:
             await asyncio.sleep(0.5)
         raise TimeoutError("the brokers do not come into step")
 
-    async def _partitions(self) -> dict[str, list[dict[str, list[int]]]]:
+    async def _partitions(self) -> dict[str, list[dict[str, Any]]]:  # aiokafka's answer has no types
         admin = AIOKafkaAdminClient(bootstrap_servers=self._stack.cluster.bootstrap)
         try:
             await admin.start()

@@ -109,6 +109,8 @@ class Session:
     length: int | None = None
     fixed: bool = False
     spoke: bool = False
+    missed: bool = False
+    """It was due and did not end: that is one finding, however late it ends."""
 
     def attend(self, at: datetime, venue: str, holder: str | None, *, message: bool) -> None:
         first = not self.attended
@@ -245,7 +247,7 @@ class _Walk:
                 self.suppressed.add(outcome.turn)
         if due and self._session is not None:
             self._note("wrong_expiry", f"due at {self._session.deadline}, and nothing at {event.id}")
-            self._session.deadline = None
+            self._session.deadline, self._session.missed = None, True
         self._person(event, told)
         self._compare(told, event)
         self._hear(placed, told)
@@ -254,8 +256,9 @@ class _Walk:
     # --- episodes
 
     def _begins(self, outcome: TakeoverStarted, event: BaseEvent, offset: int) -> None:
-        if self._open is not None:
-            self._note("two_voices", f"{outcome.episode} begins in {self._open.id}")
+        if (open_one := self._open) is not None:
+            self._note("two_voices", f"{outcome.episode} begins in {open_one.id}")
+            open_one.end = offset
         button, deadline = "", None
         if isinstance(event, TakeoverRequested):
             button = event.block.back_to_bot_button
@@ -271,7 +274,8 @@ class _Walk:
         if episode is None or episode.id != outcome.episode:
             self._note("two_voices", f"{outcome.episode} ends at {event.id} and was not open")
             return
-        if outcome.cause is Cause.EXPIRED and not due:
+        missed = self._session is not None and self._session.missed
+        if outcome.cause is Cause.EXPIRED and not due and not missed:
             deadline = self._session.deadline if self._session else None
             self._note("wrong_expiry", f"{episode.id} expired at {self._at} by {event.id}; its deadline was {deadline}")
         elif outcome.cause is not Cause.EXPIRED and not self._may_end(outcome.cause, event, episode):
@@ -493,20 +497,20 @@ def _channel(conversation: Conversation, walk: _Walk, evidence: Evidence) -> Ite
     order = {command.id: place for place, command in enumerate(conversation.commands)}
     arrived: defaultdict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
     for entry in conversation.box:
-        command, part = _origin(entry)
-        if command in order:
-            arrived[command, part].append(entry)
+        origin, part = _origin(entry)
+        if origin in order:
+            arrived[origin, part].append(entry)
     told = {each.command for each in conversation.outcomes if isinstance(each, DeliveryChanged) and each.state in TOLD}
     for command in conversation.commands:
         if not any(key[0] == command.id for key in arrived) and command.id not in told:
             yield Finding(
                 "lost", conversation.id, f"{command.id} ({command.message.text}) neither arrived nor was told"
             )
-    for (command, part), entries in arrived.items():
-        ledger = evidence.ledger.get(command)
+    for (origin, part), entries in arrived.items():
+        ledger = evidence.ledger.get(origin)
         known = all(entry["answer"] == "sent" for entry in entries[:-1]) and (ledger is None or not ledger.unknowns)
         for _ in entries[1:] if known else ():
-            yield Finding("twice", conversation.id, f"{command} part {part} arrived {len(entries)} times")
+            yield Finding("twice", conversation.id, f"{origin} part {part} arrived {len(entries)} times")
     yield from _order(conversation, order)
     yield from _after_a_person(conversation, walk)
 

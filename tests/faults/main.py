@@ -10,17 +10,18 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from faults.chaos import Planned, telling, whole
 from faults.checker import check
 from faults.evidence import Evidence
-from faults.run import Plan, Result, findings, run
+from faults.run import Plan, Result, run
 from faults.table import table
 
 REPORT = Path("build/faults.json")
 KEPT = "evidence.pickle"
+MOST = 40  # findings that are printed
 
 
 def main() -> int:
@@ -41,10 +42,11 @@ def main() -> int:
     def keep(evidence: Evidence) -> None:
         (folder / KEPT).write_bytes(pickle.dumps(evidence))
 
-    plan = _plan(given)
+    deck, seconds = (telling, None) if given.short else (whole, given.seconds)
+    plan = plan_of(given.seed, deck, given.customers, seconds)
     result = asyncio.run(run(plan, folder, lambda text: print(text, flush=True), keep))
     print(f"\n{table(result)}\n")
-    for finding in findings(result):
+    for finding in result.verdict.findings[:MOST]:
         print(finding)
     _write(result)
     if result.clean and not given.keep:
@@ -54,14 +56,12 @@ def main() -> int:
     return 0 if result.clean else 1
 
 
-def _plan(given: argparse.Namespace) -> Plan:
-    rng = random.Random(given.seed)
-    deck = telling if given.short else whole
-
-    def dealt() -> Sequence[Planned]:
-        return deck(rng)
-
-    return Plan(given.seed, dealt, given.customers, given.pace, None if given.short else given.seconds)
+def plan_of(
+    seed: int, deck: Callable[[random.Random], Sequence[Planned]], customers: int, seconds: float | None = None
+) -> Plan:
+    """The same seed plans the same faults."""
+    rng = random.Random(seed)
+    return Plan(seed, lambda: deck(rng), customers, seconds)
 
 
 def _write(result: Result) -> None:
@@ -74,7 +74,6 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=int(os.environ.get("FAULTS_SEED") or secrets.randbelow(1_000_000)))
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("FAULTS_SECONDS") or 540.0))
     parser.add_argument("--customers", type=int, default=24)
-    parser.add_argument("--pace", type=float, default=1.0, help="multiplies the pauses of all people")
     parser.add_argument("--short", action="store_true", help="one round of the most telling faults, as in the tests")
     parser.add_argument("--keep", help="a folder for logs, data and evidence, which stay")
     parser.add_argument("--check", help="only count again: a file of evidence")

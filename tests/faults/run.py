@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from faults.chaos import Chaos, Done, Planned
-from faults.checker import Finding, Verdict, check
+from faults.checker import Verdict, check
 from faults.evidence import Evidence, collect, quiescent
 from faults.stack import SERVICES, Stack
 from faults.traffic import Traffic
@@ -27,7 +27,6 @@ class Plan:
     seed: int
     deck: Callable[[], Sequence[Planned]]
     customers: int
-    pace: float
     seconds: float | None = None
 
 
@@ -70,16 +69,12 @@ class Result:
 async def run(plan: Plan, folder: Path, say: Say, keep: Callable[[Evidence], None] | None = None) -> Result:
     """Everything that was started has ended when it returns or raises."""
     stack = Stack(folder)
+    traffic = Traffic(stack, plan.seed, customers=plan.customers)
     try:
         await stack.up()
         say("Everything runs; the load begins.")
-        traffic, chaos, began = (
-            Traffic(stack, plan.seed, customers=plan.customers, pace=plan.pace),
-            None,
-            time.monotonic(),
-        )
+        chaos, began = Chaos(stack), time.monotonic()
         await traffic.start()
-        chaos = Chaos(stack)
         await asyncio.sleep(WARM)
         while True:
             await chaos.run(plan.deck(), say, until=plan.seconds)
@@ -100,8 +95,5 @@ async def run(plan: Plan, folder: Path, say: Say, keep: Callable[[Evidence], Non
             ends[end.name] = ends.get(end.name, 0) + 1
         return Result(plan, check(evidence), chaos.done, traffic.load.counts, seconds, rested, still_open, ends)
     finally:
+        await traffic.abandon()
         await stack.down()
-
-
-def findings(result: Result, most: int = 30) -> list[Finding]:
-    return result.verdict.findings[:most]

@@ -39,13 +39,10 @@ class Load:
 
 
 class Traffic:
-    """`pace` multiplies the pauses."""
-
-    def __init__(self, stack: Stack, seed: int, *, customers: int, pace: float = 1.0) -> None:
+    def __init__(self, stack: Stack, seed: int, *, customers: int) -> None:
         self._stack = stack
         self._seed = seed
         self._customers = customers
-        self._pace = pace
         self._psids: list[str] = []
         self._spoken: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,12 +61,18 @@ class Traffic:
         self._over.set()
         await asyncio.gather(*self._tasks)
 
+    async def abandon(self) -> None:
+        """Whatever anybody is at; fine after `stop`."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def _rng(self, who: str) -> random.Random:
         return random.Random(f"{self._seed} {who}")
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), seconds * self._pace)
+            await asyncio.wait_for(self._over.wait(), seconds)
 
     async def _customer(self, psid: str, number: int) -> None:
         rng, count = self._rng(f"customer {number}"), 0
