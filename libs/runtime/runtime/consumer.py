@@ -32,6 +32,7 @@ from runtime.partition import Partition
 from runtime.partitions import partitions_of
 from runtime.postgres import Pool
 from runtime.settings import ServiceSettings
+from runtime.tally import Limit
 from runtime.wiring import Faults, Job, NoFaults, Wiring
 
 __all__ = ["BaseHandler", "Fenced", "Handler", "Job", "Later", "NotOwned", "OrderedConsumer"]
@@ -59,8 +60,8 @@ class OrderedConsumer:
     """Gives a group's share of `topics` to `handler`, batch by batch.
 
     The same event id within 7 days reaches a partition's handler once. `unknown_types`: what a type that this version
-    does not know does to its partition: `stop` it with an alarm, or `skip` the record. So many events in a row put aside
-    as `poison_limit` stop a partition too. Of the known types only `types` are decoded and handled, where they are given;
+    does not know does to its partition: `stop` it with an alarm, or `skip` the record. Too many dead letters stop one too
+    (`runtime.tally`). Of the known types only `types` are decoded and handled, where they are given;
     the place behind others is stored a little later. `gather`: seconds for which what was fetched waits for more, so that both
     are one batch: for a group that nobody waits for to the millisecond. Raises from `run`: `WrongPartitions`.
     """
@@ -81,7 +82,6 @@ class OrderedConsumer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
         faults: Faults | None = None,
-        poison_limit: int = 100,
     ) -> None:
         self._settings = settings
         self._pool = pool
@@ -110,7 +110,7 @@ class OrderedConsumer:
             now=now,
             clock=clock,
             faults=faults or NoFaults(),
-            poison_limit=poison_limit,
+            limit=Limit(settings.dead_letters_in_a_row, settings.dead_letters_percent),
         )
 
     async def run(self) -> None:

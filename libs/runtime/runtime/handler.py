@@ -1,8 +1,8 @@
 """What a service writes to take part in the log: a handler. `runtime.consumer` does the rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from runtime.letters import letter
 from runtime.postgres import Connection, Pool
@@ -13,12 +13,12 @@ from runtime.records import Outgoing, Record
 class Decided:
     """What a handler made of a batch without a transaction: what to publish, and the arguments of its `writes`.
 
-    `done` is called once it is committed, and not where that is unknown. Must not raise.
+    `done` is called with the rows of `told` once it is committed, and not where that is unknown. Must not raise.
     """
 
     outgoing: Sequence[Outgoing]
     arguments: Sequence[object]
-    done: Callable[[], None]
+    done: Callable[[Sequence[Mapping[str, Any]]], None]
 
 
 class Handler(Protocol):
@@ -42,7 +42,7 @@ class Handler(Protocol):
     writes: str
     """Common table expressions of SQL that store a batch, with parameters from $1 on; each writes nothing where the table
 
-    `moved`, which has one row or none, is empty. Empty: the handler has no such.
+    `moved`, which has one row or none, is empty. One of them may be called `told`. Empty: the handler has no such.
     """
 
     async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:

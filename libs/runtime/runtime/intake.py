@@ -24,12 +24,19 @@ class Intake:
     records: list[Record] = field(default_factory=list)
     hashes: list[bytes] = field(default_factory=list)
     letters: list[Outgoing] = field(default_factory=list)
+    letters_after: list[int] = field(default_factory=list)
+    """Of each letter, how many readable records stand before it."""
     duplicates: int = 0
     skipped: int = 0
     passed: int = 0
     """Records of types that the handler does not want: not even decoded."""
     unknown: envelope.UnknownType | None = None
     """A record of an unknown type that the partition has to stop before."""
+
+    @property
+    def readable(self) -> int:
+        """Records that were read, second copies included."""
+        return len(self.records) + self.duplicates
 
     @property
     def is_nothing(self) -> bool:
@@ -64,6 +71,7 @@ def read(raws: Sequence[Raw], unknown_types: UnknownTypes, types: frozenset[str]
             intake.skipped += 1
         except Exception as error:  # noqa: BLE001 - whatever is in a record, it cannot stop a partition
             intake.letters.append(_unreadable(raw, error))
+            intake.letters_after.append(intake.readable)
         else:
             hashed = event_hash(record.event.id)
             if hashed in seen:

@@ -20,7 +20,8 @@ from runtime.postgres import Connection, transaction
 from runtime.publication import Committed, Publication
 from runtime.records import Outgoing, Record
 from runtime.repository import Ownership
-from runtime.wiring import Handle, Job, Stopped, Wiring
+from runtime.tally import Tally
+from runtime.wiring import STOP_REASONS, Handle, Job, Stopped, Wiring
 
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds
@@ -28,7 +29,8 @@ IDLE_CLEAR: Final = 1.0  # seconds without work after which the last published o
 # The place behind records that nobody here wants is stored after so many seconds without work, or of nothing but such.
 KEEP_PLACE: Final = 0.25
 KEEP_PLACE_BUSY: Final = 1.0
-BUFFERED_BATCHES: Final = 2  # so many batches wait in memory at most, and half as many before more is fetched
+# While so many batches wait in memory nothing more is fetched; what one fetch brings comes on top. Half as many: again.
+BUFFERED_BATCHES: Final = 2
 
 log = get_logger(__name__)
 
@@ -56,7 +58,7 @@ class Partition:
         self._position = 0
         self._end = 0
         self._known = False  # the handler was told that the partition is ours
-        self._poisoned = 0  # events put aside since one was taken
+        self._tally = Tally()
         self._passed_since: float | None = None  # since when the stored place is behind, by records that nobody wants
         self.next_offset: int | None = None
         """Where the next batch begins; what is stored may be a little before it."""
@@ -264,7 +266,7 @@ class Partition:
 
     async def _do_intake(self, intake: Intake, raws: Sequence[Raw]) -> None:
         try:
-            await self._handle(intake)
+            await self._do_all(intake)
         except Exception as error:
             if not self._is_events_fault(error):
                 raise
@@ -273,32 +275,41 @@ class Partition:
                 if self._closing:
                     return  # each event has moved the offset: the next owner goes on here
                 await self._do_one(read([raw], self._wiring.unknown_types, self._wiring.types))
-        else:
-            self._poisoned = 0
 
     async def _do_one(self, intake: Intake) -> None:
         try:
-            await self._handle(intake)
+            await self._do_all(intake)
         except Exception as error:
             if not self._is_events_fault(error):
                 raise
             await self._after_commit(await self._put_aside(intake, error))
-        else:
-            self._poisoned = 0
+
+    async def _do_all(self, intake: Intake) -> None:
+        """Raises `Stopped`, with nothing done, before a batch with too many dead letters."""
+        if not intake.letters:
+            await self._handle(intake)
+            self._tally.taken(intake.readable)
+            return
+        tally, why = self._tally.with_letters(intake.letters_after, intake.readable, self._wiring.limit)
+        if why is not None:
+            await self._publication.finish()
+            raise Stopped("undecodable", f"{why} would be dead letters; it stands before offset {intake.first}")
+        await self._handle(intake)
+        self._tally = tally
 
     def _is_events_fault(self, error: Exception) -> bool:
         """Whether the handler raised for what is in an event; then what it remembers of the partition is stale."""
-        if isinstance(error, Fenced | NotOwned) or passes(error):
+        if isinstance(error, Fenced | NotOwned | Stopped) or passes(error):
             return False
         self._stale = True
         return True
 
     async def _put_aside(self, intake: Intake, error: Exception) -> Committed:
         """The handler's last word on an event it raised for; a handler that raises here too gets the dead letter."""
-        self._poisoned += 1
-        if self._poisoned > self._wiring.poison_limit:
+        tally, why = self._tally.with_letters([0], 0, self._wiring.limit)
+        if why is not None:
             await self._publication.finish()
-            raise Stopped("poisoned", f"{self._wiring.poison_limit} events in a row, the last by {error!r}") from error
+            raise Stopped("poisoned", f"{why} put aside, the last by {error!r}") from error
         log.error("an event was put aside", **self._labels(), offset=intake.first, exc_info=error)
         metrics.POISONED.labels(self._wiring.group, self.topic).inc()
 
@@ -313,12 +324,14 @@ class Partition:
             return [poison_letter(record, error) for record in records]
 
         try:
-            return await self._decide(intake, poisoned)
+            committed = await self._decide(intake, poisoned)
         except Exception as second:
             if not self._is_events_fault(second):
                 raise
             log.exception("an event could not be put aside by its handler", **self._labels(), offset=intake.first)
-            return await self._decide(intake, letter)
+            committed = await self._decide(intake, letter)
+        self._tally = tally
+        return committed
 
     async def _handle(self, intake: Intake) -> None:
         handler = self._wiring.handler
@@ -335,7 +348,7 @@ class Partition:
         cleared = self._publication.published
         with self._traced(intake):
             packed = pack([*decided.outgoing, *intake.letters])
-            done, row = await repository.write_in_one(
+            written = await repository.write_in_one(
                 wiring.pool,
                 owned,
                 first=intake.first,
@@ -347,10 +360,11 @@ class Partition:
                 writes=wiring.handler.writes,
                 arguments=decided.arguments,
             )
-        if done:
-            self._place_moved(intake, cleared, len(intake.records), wiring.clock() - began)
-            await self._publish(Committed(row, packed), decided.done)
-        return done
+        if written is None:
+            return False
+        self._place_moved(intake, cleared, len(intake.records), wiring.clock() - began)
+        await self._publish(Committed(written.outbox, packed), lambda: decided.done(written.told))
+        return True
 
     def _traced(self, intake: Intake) -> AbstractContextManager[None]:
         name = f"{self._wiring.group} {self.topic}"
@@ -448,7 +462,7 @@ class Partition:
         self._pause()
         self._drop_work()
         metrics.STOPPED.labels(self._wiring.group, self.topic, self.partition, error.reason).set(1)
-        log.critical("partition stopped, a person is needed", **self._labels(), error=str(error))
+        log.critical("partition stopped, a person is needed", **self._labels(), error=str(error), advice=error.advice)
 
     async def _lose(self, error: Fenced) -> None:
         metrics.FENCED.labels(self._wiring.group, self.topic).inc()
@@ -506,7 +520,7 @@ class Partition:
         self._owned = None
         self._publication.cancel()
         self._drop_work()
-        for reason in ("out_of_range", "unknown_type", "poisoned"):
+        for reason in STOP_REASONS:
             with suppress(KeyError):
                 metrics.STOPPED.remove(self._wiring.group, self.topic, self.partition, reason)
         await self._forget()

@@ -1,11 +1,12 @@
 """The consumer's tables: whose a partition is, how far it is, what it has seen, and what it has yet to publish."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from runtime.errors import Fenced
 from runtime.packing import Packed, dump, load
@@ -17,6 +18,7 @@ LEFTOVERS: Final = 20  # rows read together
 
 _SQL: Final = statements("runtime")
 _PARAMETER: Final = re.compile(r"\$(\d+)")
+_TOLD: Final = re.compile(r"\btold AS \(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Ownership:
 class OutboxRow:
     id: int
     packed: Sequence[Packed]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`outbox`: the number of the row that was stored, if any. `told`: the rows that the handler's part tells."""
+
+    outbox: int | None
+    told: Sequence[Mapping[str, Any]]
 
 
 def week_of(now: datetime) -> int:
@@ -82,14 +92,14 @@ async def write_in_one(
     packed: Sequence[Packed],
     writes: str,
     arguments: Sequence[object],
-) -> tuple[bool, int | None]:
-    """Whether it was done, and the number of the outbox row. Not done: the fence is lost, or one of `hashes` was seen."""
+) -> Written | None:
+    """None: nothing was written, for the fence is lost, or one of `hashes` was seen."""
     body = dump(packed) if packed else None
     ours = (owned.slot, owned.fence, first, following, published, week % SEGMENTS, hashes, body)
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
         row = await connection.fetchrow(in_one(writes), *arguments, *ours)
     assert row is not None  # noqa: S101 - a SELECT of one row
-    return row["done"], row["outbox"]
+    return Written(row["outbox"], json.loads(row["told"] or "[]")) if row["done"] else None
 
 
 @cache
@@ -97,8 +107,9 @@ def in_one(writes: str) -> str:
     """The statement of a batch with a handler's own expressions, whose parameters come first."""
     count = max((int(number) for number in _PARAMETER.findall(writes)), default=0)
     ours = _PARAMETER.sub(lambda found: f"${int(found[1]) + count}", _SQL["in_one"])
+    told = "(SELECT json_agg(told) FROM told)" if _TOLD.search(writes) else "NULL"
     head, _, tail = ours.rpartition("\nSELECT ")
-    return f"{head}, {writes}\nSELECT {tail}"
+    return f"{head}, {writes}\nSELECT {tail.rstrip()}, {told} AS told"
 
 
 async def hold(tx: Connection, owned: Ownership) -> None:

@@ -106,6 +106,18 @@ class ServiceSettings(BaseSettings):
     kafka_batch_records: int = Field(
         500, ge=1, le=10_000, description="Most records of a partition that are decided in one transaction."
     )
+    dead_letters_in_a_row: int = Field(
+        100,
+        ge=0,
+        le=100_000,
+        description="More dead letters of a partition in a row than this stop it: then it is not the records. 0: no limit.",
+    )
+    dead_letters_percent: int = Field(
+        20,
+        ge=0,
+        le=99,
+        description="More than so many percent of the last 1,000 records of a partition as dead letters, at least 50, stop it. 0: no limit.",
+    )
     database_url: SecretStr = Field(
         SecretStr("postgresql://convoboss@127.0.0.1:5432/convoboss"),
         description="The PostgreSQL database; with TLS `...?sslmode=verify-full&sslrootcert=FILE`.",

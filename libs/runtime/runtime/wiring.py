@@ -1,20 +1,39 @@
 """What all partitions of a consumer share, and what they ask of their surroundings."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 from runtime.handler import Handler
 from runtime.intake import UnknownTypes
 from runtime.kafka import Publisher
 from runtime.postgres import Connection, Pool
 from runtime.records import Outgoing, Record
+from runtime.tally import Limit
 
 Job = Callable[[Connection], Awaitable[Sequence[Outgoing]]]
 Handle = Callable[[Connection, int, Sequence[Record]], Awaitable[Sequence[Outgoing]]]
 Point = Literal["committed", "published"]
+StopReason = Literal["out_of_range", "unknown_type", "undecodable", "poisoned"]
+STOP_REASONS: Final[tuple[StopReason, ...]] = get_args(StopReason)
+_LET_THROUGH: Final = " To let what is left of them pass, set CONVOBOSS_DEAD_LETTERS_IN_A_ROW and CONVOBOSS_DEAD_LETTERS_PERCENT to 0 for a while."
+ADVICE: Final[Mapping[StopReason, str]] = {
+    "out_of_range": (
+        "The log lost records before they were handled. Compare the topic's retention with how long this group was away; then"
+        " set next_offset of this partition in the group's consumer_offset to an offset that is there, and restart."
+    ),
+    "unknown_type": "Install the version that knows this type; it goes on here. Readers are upgraded before writers.",
+    "undecodable": (
+        "Look at the last records of dead-letters (./convoboss tail dead-letters): who writes what this version cannot read?"
+        " Mend that, and restart: it goes on before the batch that was too much." + _LET_THROUGH
+    ),
+    "poisoned": (
+        "Look at the errors logged before this one: the handler raises for almost everything. Mend that, and restart: it goes"
+        " on at the event that was one too many." + _LET_THROUGH
+    ),
+}
 
 
 class Feed(Protocol):
@@ -46,9 +65,10 @@ class NoFaults:
 class Stopped(Exception):
     """The partition cannot go on without a person; others can."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: StopReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
+        self.advice = ADVICE[reason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +89,8 @@ class Wiring:
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=NoFaults)
-    poison_limit: int = 100
-    """So many events put aside in a row stop the partition: then it is not the events."""
+    limit: Limit = field(default_factory=lambda: Limit(100, 20))
+    """So many dead letters stop a partition."""
 
     def labels(self, topic: str, partition: int) -> dict[str, str | int]:
         """What a line of the log says of a partition."""

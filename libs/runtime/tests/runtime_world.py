@@ -17,6 +17,7 @@ from runtime.consumer import BaseHandler, OrderedConsumer
 from runtime.health import Health
 from runtime.kafka import Publisher
 from runtime.migrations import migrate
+from runtime.partitions import partition_of
 from runtime.postgres import Connection, Pool, close, connect
 from runtime.records import Outgoing, Record
 from runtime.settings import ServiceSettings
@@ -106,6 +107,29 @@ async def create_topics(
         await until(lambda: _visible(admin, names), "the broker knows them")
     finally:
         await admin.close()
+
+
+async def send_raw(
+    world: "World",
+    value: bytes | None,
+    *,
+    key: str = "mia",
+    headers: Sequence[tuple[str, bytes]] = (("ce_type", b"test.said.v1"),),
+) -> None:
+    """Bytes past the publisher, into the partition of `key`."""
+    producer = await world.publisher.producer(world.names.said)
+    await producer.send_and_wait(
+        world.names.said,
+        value,
+        key=key.encode(),
+        headers=list(headers),
+        partition=partition_of(key, PARTITIONS),
+    )
+
+
+def at_most(world: "World", run: int, percent: int = 20) -> TestSettings:
+    """The world's settings with these limits of dead letters."""
+    return world.settings.model_copy(update={"dead_letters_in_a_row": run, "dead_letters_percent": percent})
 
 
 async def _visible(admin: AIOKafkaAdminClient, names: Sequence[str]) -> bool:

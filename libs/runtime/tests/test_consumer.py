@@ -6,7 +6,7 @@ import base64
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from runtime_world import PARTITIONS, Counter, Heard, until
+from runtime_world import PARTITIONS, Counter, Heard, at_most, send_raw, until
 
 from runtime import partition as partition_module
 from runtime.consumer import Later, NotOwned
@@ -20,18 +20,6 @@ pytestmark = pytest.mark.infra
 
 def decoded(records):
     return [envelope.decode(record.topic, record.value, record.headers) for record in records]
-
-
-async def send_raw(world, value, *, key="mia", headers=(("ce_type", b"test.said.v1"),)):
-    """Bytes past the publisher, into the partition of `key`."""
-    producer = await world.publisher.producer(world.names.said)
-    await producer.send_and_wait(
-        world.names.said,
-        value,
-        key=key.encode(),
-        headers=list(headers),
-        partition=partition_of(key, PARTITIONS),
-    )
 
 
 async def letters(world):
@@ -299,7 +287,7 @@ async def test_handler_that_raises_for_the_poisoned_event_too_does_not_stop_the_
 
 async def test_handler_that_can_take_no_event_at_all_stops_its_partition_instead_of_emptying_the_log(world):
     await world.say(*(f"poison {number}" for number in range(20)))
-    async with world.consuming(handler=Picky(world.names.heard), poison_limit=5):
+    async with world.consuming(handler=Picky(world.names.heard), settings=at_most(world, 5)):
         await until(lambda: "poisoned" in world.health.report().model_dump_json(), "an alarm")
     assert len(await letters(world)) == 5
     async with world.consuming():  # as a version without the fault

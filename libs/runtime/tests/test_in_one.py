@@ -28,6 +28,8 @@ class Foreseeing(Counter):
     FROM moved, json_to_recordset($1) AS t (who text, texts text[])
     ON CONFLICT (who) DO UPDATE SET
         count = heard.count + excluded.count, texts = heard.texts || excluded.texts
+), told AS (
+    SELECT unnest(t.texts) AS text FROM moved, json_to_recordset($1) AS t (texts text[])
 )"""
 
     def __init__(self, topic):
@@ -54,7 +56,7 @@ class Foreseeing(Counter):
         if self.meanwhile is not None:
             await self.meanwhile()
         rows = json.dumps([{"who": who, "texts": said} for who, said in people.items()])
-        return Decided(outgoing, [rows], lambda: self.done.append(texts))
+        return Decided(outgoing, [rows], lambda told: self.done.append([row["text"] for row in told]))
 
     async def handle(self, tx, partition, records):
         if any(record.event.text == "poison" for record in records):

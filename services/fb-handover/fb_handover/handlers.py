@@ -42,13 +42,23 @@ class Sending(Protocol):
 
 
 class Commands(BaseHandler):
-    """`messenger.commands`: stores what has to happen at Facebook, in the transaction that stores the offset."""
+    """`messenger.commands`: stores what has to happen at Facebook, together with the offset."""
+
+    writes = repository.APPENDS
 
     def __init__(self, sending: Sending, now: Callable[[], datetime]) -> None:
         self._sending = sending
         self._now = now
         self._stored: dict[int, repository.Stored] = {}
         """Partition → what is in the transaction under way."""
+
+    async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:  # noqa: ARG002
+        """A Silence needs to know what it met: it is left to `handle`."""
+        batch = intake.plan(records)
+        if batch.silences:
+            return None
+        appends = repository.Appends.of(partition, batch, self._sending.claimant())
+        return Decided((), appends.arguments, lambda told: self._take(appends.stored(told)))
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
         self._stored.pop(partition, None)
@@ -72,7 +82,9 @@ class Commands(BaseHandler):
         self._sending.disown(partition)
 
     def committed(self, topic: str, partition: int) -> None:  # noqa: ARG002 - the contract's
-        stored = self._stored.pop(partition, repository.Stored())
+        self._take(self._stored.pop(partition, repository.Stored()))
+
+    def _take(self, stored: repository.Stored) -> None:
         self._sending.take(stored.taken)
         if stored.resting:
             self._sending.wake()
@@ -94,7 +106,7 @@ class Echoes(BaseHandler):
         commands = list(self._heard(records))
         if commands and await repository.hearable(pool, commands):
             return None
-        return Decided((), (), lambda: None)
+        return Decided((), (), lambda _told: None)
 
     async def handle(
         self,

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import asyncpg
 from pydantic import TypeAdapter
@@ -20,6 +20,11 @@ from schemas.commands import Command
 from schemas.topics import CONVERSATIONS
 
 _SQL: Final = statements("fb_handover")
+APPENDS: Final = _SQL["store"]
+"""Stores `Appends.arguments`, and tells in `told` what `appended` is asked with; see `runtime.handler.Handler.writes`."""
+_APPEND_ALONE: Final = (
+    f"WITH moved AS (SELECT), {APPENDS} SELECT conversation, fence, made, claimed, command, position FROM told"  # noqa: S608 - ours
+)
 _COMMAND: Final[TypeAdapter[QueuedCommand]] = TypeAdapter(QueuedCommand)
 SWEEP_AT_ONCE: Final = 1000  # rows
 
@@ -101,21 +106,16 @@ class Stored:
 async def store(tx: Connection, partition: int, batch: Batch, claimant: Claimant = NOBODY) -> Stored:
     """Appends a batch and applies its silences; claims conversations that had nothing open before."""
     closed = await _silence(tx, batch)
-    opened = await _append(tx, partition, batch, claimant)
+    appends = Appends.of(partition, batch, claimant)
+    rows = await tx.fetch(_APPEND_ALONE, *appends.arguments) if batch.rows else []
+    stored = appends.stored([dict(row) for row in rows])
+    appended = {row["command"] for row in rows}
     closed += [
         Silenced(row.command, said=False, traceparent=row.traceparent)
         for row in batch.rows
-        if row.state is State.SUPPRESSED and row.command.id in opened.positions
+        if row.state is State.SUPPRESSED and row.command.id in appended
     ]
-    heads = {
-        each.command.conversation: _first(
-            each, opened.positions[each.command.id], sending=each.command.id in opened.begun
-        )
-        for each in batch.first_waiting(opened.lanes)
-        if each.command.id in opened.positions
-    }
-    taken = tuple(Taken(lane, heads.get(conversation), claimant.since) for conversation, lane in opened.lanes.items())
-    return Stored(tuple(closed), taken, resting=opened.unclaimed or bool(batch.silences))
+    return replace(stored, closed=tuple(closed), resting=stored.resting or bool(batch.silences))
 
 
 def _first(new: NewRow, position: int, *, sending: bool) -> Row:
@@ -137,51 +137,61 @@ async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """Conversation → lane of those that are now the claimant's, command → position of those that were not there.
+class Appends:
+    """A batch's commands as they are appended; `begun`: those that are `sending` where their lane is the claimant's."""
 
-    `begun`: commands that are `sending` where their lane is the claimant's. `unclaimed`: a lane was made for nobody.
-    """
+    partition: int
+    batch: Batch
+    claimant: Claimant
+    begun: frozenset[str]
+    arguments: tuple[object, ...]
 
-    lanes: Mapping[str, Lane] = field(default_factory=dict)
-    positions: Mapping[str, int] = field(default_factory=dict)
-    begun: frozenset[str] = frozenset()
-    unclaimed: bool = False
+    @classmethod
+    def of(cls, partition: int, batch: Batch, claimant: Claimant) -> "Appends":
+        commands = [row.command for row in batch.rows]
+        conversations = sorted({command.conversation for command in commands})
+        wanted = conversations[: claimant.most]
+        begun = frozenset(
+            each.command.id for each in batch.first_waiting(frozenset(wanted)) if claimant.begins(each.command)
+        )
+        arguments = (
+            conversations,
+            partition,
+            claimant.owner,
+            claimant.lease,
+            [number < len(wanted) for number in range(len(conversations))],
+            [command.conversation for command in commands],
+            [ConversationId.parse(command.conversation).account for command in commands],
+            [command.id for command in commands],
+            [command.epoch for command in commands],
+            [command.type for command in commands],
+            [command.model_dump_json() for command in commands],
+            [row.traceparent for row in batch.rows],
+            [row.state for row in batch.rows],
+            [row.step for row in batch.rows],
+            [command.id in begun for command in commands],
+        )
+        return cls(partition, batch, claimant, begun, arguments)
 
-
-async def _append(tx: Connection, partition: int, batch: Batch, claimant: Claimant) -> _Opened:
-    if not batch.rows:
-        return _Opened()
-    commands = [row.command for row in batch.rows]
-    conversations = sorted({command.conversation for command in commands})
-    wanted = conversations[: claimant.most]
-    begun = frozenset(
-        each.command.id for each in batch.first_waiting(frozenset(wanted)) if claimant.begins(each.command)
-    )
-    rows = await tx.fetch(
-        _SQL["store"],
-        conversations,
-        partition,
-        claimant.owner,
-        claimant.lease,
-        [number < len(wanted) for number in range(len(conversations))],
-        [command.conversation for command in commands],
-        [ConversationId.parse(command.conversation).account for command in commands],
-        [command.id for command in commands],
-        [command.epoch for command in commands],
-        [command.type for command in commands],
-        [command.model_dump_json() for command in commands],
-        [row.traceparent for row in batch.rows],
-        [row.state for row in batch.rows],
-        [row.step for row in batch.rows],
-        [command.id in begun for command in commands],
-    )
-    return _Opened(
-        {row["conversation"]: Lane(row["conversation"], partition, row["fence"]) for row in rows if row["claimed"]},
-        {row["command"]: row["position"] for row in rows if row["command"] is not None},
-        begun,
-        unclaimed=any(row["made"] and not row["claimed"] for row in rows),
-    )
+    def stored(self, told: Sequence[Mapping[str, Any]]) -> Stored:
+        """What became of them, by the rows of `told`."""
+        lanes = {
+            row["conversation"]: Lane(row["conversation"], self.partition, row["fence"])
+            for row in told
+            if row["claimed"]
+        }
+        positions = {row["command"]: row["position"] for row in told if row["command"] is not None}
+        heads = {
+            each.command.conversation: _first(each, positions[each.command.id], sending=each.command.id in self.begun)
+            for each in self.batch.first_waiting(lanes)
+            if each.command.id in positions
+        }
+        return Stored(
+            taken=tuple(
+                Taken(lane, heads.get(conversation), self.claimant.since) for conversation, lane in lanes.items()
+            ),
+            resting=any(row["made"] and not row["claimed"] for row in told),
+        )
 
 
 async def hearable(pool: Pool, commands: Sequence[str]) -> bool:

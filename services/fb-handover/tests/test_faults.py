@@ -70,23 +70,23 @@ async def test_a_process_told_to_stop_finishes_what_is_being_sent_and_sends_no_m
 async def test_a_message_that_is_stored_while_the_process_stops_is_given_back_and_goes_out_with_the_next(
     world, monkeypatch
 ):
-    """Its conversation was claimed in the transaction that stored it; a claim that is left would hold it up until it runs out."""
+    """Its conversation was claimed in the statement that stored it; a claim that is left would hold it up until it runs out."""
     await world.box.write(MIA)
     running = world.start()
-    stored = Commands.handle
+    decided = Commands.decide
 
-    async def stop_before_the_commit(self, tx, partition, records):
-        outgoing = await stored(self, tx, partition, records)
+    async def stop_before_the_commit(self, pool, partition, records):
+        batch = await decided(self, pool, partition, records)
         running.cancel()
         await asyncio.sleep(0.2)  # the stop is under way, and would be over but for this batch
-        return outgoing
+        return batch
 
-    monkeypatch.setattr(Commands, "handle", stop_before_the_commit)
+    monkeypatch.setattr(Commands, "decide", stop_before_the_commit)
     await world.command(says("Hello", name="a", psid=MIA))
     await world.stopped(running)
     assert await world.state_of("a") == "waiting"
     assert await world.database.fetchval("SELECT due_at <= clock_timestamp() FROM fb_handover.lane")
-    monkeypatch.setattr(Commands, "handle", stored)
+    monkeypatch.setattr(Commands, "decide", decided)
     world.start()
     await world.told("a:sent")
     assert await world.box.texts(MIA) == ["Hello"]

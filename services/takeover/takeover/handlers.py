@@ -52,7 +52,7 @@ class Switch(BaseHandler):
     async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided:
         batch = await self._batch(pool, partition, records)
         stored = self._writes(partition, records[0].offset, batch)
-        return Decided(batch.outgoing, stored.arguments, lambda: self._happened(partition, batch, stored))
+        return Decided(batch.outgoing, stored.arguments, lambda _told: self._happened(partition, batch, stored))
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
         batch = await self._batch(tx, partition, records)
