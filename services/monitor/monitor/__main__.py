@@ -1,0 +1,3 @@
+from monitor.main import start
+
+start()

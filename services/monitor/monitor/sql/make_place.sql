@@ -1,0 +1,2 @@
+-- $1 partition
+INSERT INTO place (partition) VALUES ($1) ON CONFLICT (partition) DO NOTHING
