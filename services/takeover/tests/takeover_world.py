@@ -87,6 +87,8 @@ class World:
     def __init__(self, settings: BotSettings | None = None, *, known: bool = True) -> None:
         self.settings = settings or bot_settings()
         self.state = first_contact(MIA, "salon")
+        self.known = known
+        self.log: list[tuple[datetime, Any]] = []
         if known:
             self.state.profile = Profile(first_name="Mia")
         self.now = START
@@ -99,6 +101,7 @@ class World:
         return self
 
     def fold(self, event: Any) -> tuple[Effect, ...]:
+        self.log.append((self.now, event))
         decision = decide(self.state, event, self.now, self.settings)
         assert decision == by_rules(self.state, event, self.now, self.settings)
         self.state, self.last = decision
