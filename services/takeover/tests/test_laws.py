@@ -4,7 +4,6 @@ CONVOBOSS_LAWS_DEPTH=6 explores deeper, CONVOBOSS_LAWS_RUNS=5000 plays longer.
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import Final
@@ -12,7 +11,7 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
-from interleavings import Count, explore
+from interleavings import FOUND, explore
 from laws import LAWS, LawBroken, Rules
 from mutants import MUTANTS, DoesNotApply, Mutant
 from ownership_machine import Ownership
@@ -21,12 +20,6 @@ from takeover import decide as real_rules
 
 DEPTH: Final = int(os.environ.get("CONVOBOSS_LAWS_DEPTH", "5"))
 RUNS: Final = int(os.environ.get("CONVOBOSS_LAWS_RUNS", "300"))
-FOUND: Final[Mapping[int, Count]] = {
-    4: Count(nodes=6_711, steps=9_132),
-    5: Count(nodes=31_964, steps=45_430),
-    6: Count(nodes=143_645, steps=213_773),
-}
-"""Depth → what there is to explore, so that it cannot become less without a word. docs/ownership.md tells of it."""
 STEPS: Final = 50
 CHECKS: Final = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
+from interleavings import CAST, FOUND
+from mutants import MUTANTS
 from takeover_world import ANA, APP, INBOX, World, bot_settings
 
 from schemas.commands import PassThread, SendMessage
@@ -540,3 +542,17 @@ def test_a_receipt_is_nothing(column):
     before = world.state
     assert world.fold(ChannelFact(**world.common("f"), kind="read", raw={"read": {}})) == ()
     has_not_moved(world, before)
+
+
+def test_the_page_lists_the_mutants():
+    table = PAGE.read_text(encoding="utf-8").partition("| mutant |")[2]
+    listed = [line.strip("| ").split(" | ") for line in table.splitlines()[2:] if line.startswith("| ")]
+    assert listed == [[mutant.name, f"`{mutant.file}.py`", str(mutant.law)] for mutant in MUTANTS]
+
+
+def test_the_page_tells_how_much_is_explored():
+    page = PAGE.read_text(encoding="utf-8")
+    for depth in (5, 6):
+        assert f"{FOUND[depth].nodes:,}" in page
+        assert f"{FOUND[depth].steps:,}" in page
+    assert f"{sum(len(script) for script in CAST.values())} moves" in page

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 import takeover_stack
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from structlog.testing import capture_logs
 from takeover_stack import PATIENCE, Stack, killed, now
-from takeover_world import START, block
+from takeover_world import ANA, START, block
 
 from runtime.health import Health
 from runtime.migrations import migrate
@@ -22,15 +23,22 @@ from runtime.partitions import partition_of
 from runtime.postgres import Pool, close, connect, transaction
 from runtime.wiring import Job
 from schemas import envelope
-from schemas.conversations import DelayElapsed, ReadOverdue, SessionExpired, TurnOverdue
+from schemas.conversations import (
+    CustomerMessage,
+    DelayElapsed,
+    OperatorReplies,
+    ReadOverdue,
+    SessionExpired,
+    TurnOverdue,
+)
 from schemas.handover import Cause
 from schemas.messages import CustomerInput, Profile
 from schemas.outcomes import TakeoverEnded
 from schemas.sessions import Session
 from schemas.topics import CONVERSATIONS, OUTCOMES
 from schemas.turns import TurnInput
-from takeover import repository
-from takeover.firing import AHEAD, Clockwork
+from takeover import metrics, repository
+from takeover.firing import AHEAD, BEHIND_AFTER, Clockwork
 from takeover.repository import SQL
 from takeover.state import Conversation, Delay, Episode, OpenTurn, Question, QueuedInput
 from takeover.timers import Lateness, lateness, timers
@@ -100,6 +108,14 @@ async def in_the_log(stack: Stack, count: int) -> dict[int, list[SessionExpired]
     return found
 
 
+async def until(fact: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if fact():
+                return
+            await asyncio.sleep(0.02)
+
+
 async def gone(stack: Stack) -> None:
     """Until no timer is due and all that fired was decided."""
     await stack.row("SELECT 1 WHERE NOT EXISTS (SELECT FROM timer WHERE due_at <= now())")
@@ -110,11 +126,19 @@ async def gone(stack: Stack) -> None:
 
 
 @pytest.mark.infra
-async def test_a_backlog_fires_in_order_once_each_in_batches(stack, pool):
+async def test_a_backlog_fires_in_order_once_each_in_batches_and_is_told_of_until_it_is_gone(stack, pool):
     begin = now() - HOUR
     await keep(pool, [waiting(f"{PAGE_CUSTOMERS}{n}", begin + timedelta(seconds=n * 7 % 1000)) for n in range(1500)])
+    with capture_logs() as logs:
+        async with stack.running():
+            await gone(stack)
+            await until(lambda: "timers have caught up" in {each["event"] for each in logs})
+            assert metrics.TIMERS_BEHIND._value.get() == 0
+            assert metrics.OLDEST_DUE._value.get() < BEHIND_AFTER
+    (said,) = [each for each in logs if each["event"] == "timers are behind"]
+    assert 0 < said["timers"] <= 1500, "those of the partitions that are taken by then"
+    assert 2600 <= said["seconds"] < 3700
     async with stack.running():
-        await gone(stack)
         fired = await in_the_log(stack, 1500)
         for events in fired.values():
             deadlines = [event.deadline for event in events]
@@ -170,6 +194,44 @@ async def test_a_zombie_fires_nothing(stack, pool, monkeypatch):
         await zombie.wait()
 
 
+@pytest.mark.infra
+async def test_after_an_outage_beyond_the_expiry_who_was_answered_in_time_keeps_the_person_and_the_others_expire_late_in_order(
+    stack, pool
+):
+    """Deadlines pass while takeover is away; half of the customers have an operator's answer in the log before theirs."""
+    first = now() + timedelta(seconds=5)
+    deadlines = {f"{PAGE_CUSTOMERS}{n}": first + timedelta(milliseconds=n * 13 % 1000) for n in range(80)}
+    answered, silent = list(deadlines)[::2], list(deadlines)[1::2]
+    await keep(pool, [waiting(key, deadline) for key, deadline in deadlines.items()])
+    await stack.publish(
+        *(
+            OperatorReplies(id=f"{key}:c1", conversation=key, operator=ANA, epoch=1, seq=1, text="Ana here")
+            for key in answered
+        )
+    )
+    assert now() < first, "the answers are in the log before the deadlines"
+    await until(lambda: now() > max(deadlines.values()))
+    async with stack.running():
+        ended = await stack.wait_for(OUTCOMES, TakeoverEnded, count=len(silent))
+        await stack.row("SELECT 1 WHERE NOT EXISTS (SELECT FROM timer WHERE due_at <= now())")
+        await stack.row("SELECT 1 FROM conversation WHERE owner = 'human' HAVING count(*) = $1", len(answered))
+        fired = [event for events in (await in_the_log(stack, len(silent))).values() for event in events]
+        at_the_end = {event.conversation for event in fired} & set(answered)
+        # whoever writes now is behind every timer in the log: if one of an answered conversation took effect, it has by now
+        marks = [CustomerMessage(id=f"{key}:m2", conversation=key, input=CustomerInput(text="hi")) for key in answered]
+        await stack.publish(*marks)
+        await stack.row(
+            "SELECT 1 FROM conversation WHERE owner = 'human' AND seq >= 3 HAVING count(*) = $1", len(answered)
+        )
+        ended = await stack.wait_for(OUTCOMES, TakeoverEnded, count=len(silent))
+    assert Counter(event.conversation for event in ended) == dict.fromkeys(silent, 1), f"fired in vain: {at_the_end}"
+    for event in ended:
+        assert (event.cause, event.at >= deadlines[event.conversation]) == ("expired", True)
+    for number in range(8):
+        mine = [deadlines[e.conversation] for e in ended if partition_of(e.conversation, 8) == number]
+        assert mine == sorted(mine), "the soonest first"
+
+
 # Clockwork over the database, its partition's lane in the hands of the test
 
 
@@ -187,6 +249,12 @@ class Lane:
             self.published.append(len(await job(tx)))
         self.ran.set()
 
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Nothing fires."""
+        async with self._turn:
+            yield
+
     async def total(self, count: int) -> None:
         async with asyncio.timeout(PATIENCE):
             while sum(self.published) < count:
@@ -195,8 +263,10 @@ class Lane:
 
 
 @asynccontextmanager
-async def ticking(pool: Pool, lane: Lane, *, batch: int = 10, poll: float = 60.0) -> AsyncIterator[Clockwork]:
-    clockwork = Clockwork(pool, Health().component("timers"), batch=batch, poll=poll)
+async def ticking(
+    pool: Pool, lane: Lane, *, batch: int = 10, poll: float = 60.0, health: Health | None = None
+) -> AsyncIterator[Clockwork]:
+    clockwork = Clockwork(pool, (health or Health()).component("timers"), batch=batch, poll=poll)
     task = asyncio.create_task(clockwork.run(lane.within))
     try:
         yield clockwork
@@ -230,6 +300,29 @@ async def test_firing_waits_for_decisions_so_that_what_customers_write_is_not_be
         clockwork.decided(3, 1000)
         await lane.total(10 * AHEAD + 1 + 10 + 10 * AHEAD)
         assert max(lane.published) == 10
+
+
+@pytest.mark.infra
+async def test_what_is_behind_is_counted_before_it_fires_in_metrics_and_readiness_until_it_is_not(pool):
+    await keep(pool, of_partition(3, 100, now() - HOUR))
+    await keep(pool, of_partition(4, 7, now() - 2 * HOUR))
+    await keep(pool, of_partition(4, 5, now() + HOUR))
+    await keep(pool, of_partition(5, 9, now() - 9 * HOUR))  # another process's
+    lane, health = Lane(pool), Health()
+    async with ticking(pool, lane, poll=0.1, health=health) as clockwork:
+        async with lane.held():
+            clockwork.assigned(3)
+            clockwork.assigned(4)
+            await until(lambda: metrics.TIMERS_BEHIND._value.get() == 107)
+            assert 7200 <= metrics.OLDEST_DUE._value.get() < 7300
+            await until(
+                lambda: health.report().components["timers"].detail.startswith("107 timers are behind, the oldest")
+            )
+            assert health.report().ready, "it catches up by itself"
+        await lane.total(107)
+        await until(lambda: metrics.TIMERS_BEHIND._value.get() == 0)
+        assert metrics.OLDEST_DUE._value.get() == 0
+        await until(lambda: health.report().components["timers"].detail == "")
 
 
 @pytest.mark.infra
@@ -295,7 +388,11 @@ async def many(pool) -> AsyncIterator[asyncpg.Connection]:
 
 async def explained(connection: asyncpg.Connection, statement: str, values: str) -> tuple[set[str], int]:
     """The ways in which the plan gets at the table, and the pages that it touched."""
-    types = {"fire_timers": "integer, integer", "next_timers": "integer[]"}[statement]
+    types = {
+        "fire_timers": "integer, integer",
+        "next_timers": "integer[]",
+        "timers_behind": "integer[], integer",
+    }[statement]
     await connection.execute(f"PREPARE looked_at ({types}) AS {SQL[statement]}")
     try:
         text = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) EXECUTE looked_at ({values})")
@@ -326,6 +423,17 @@ async def test_an_idle_look_reads_a_few_pages_however_many_timers_are_pending(ma
     ways, pages = await explained(many, "next_timers", "'{0,1,2,3,4,5,6,7}'")
     assert ways <= OVER_THE_INDEX
     assert pages <= 8 * 6
+
+
+@pytest.mark.infra
+async def test_counting_what_is_behind_reads_the_index_alone_and_no_more_of_it_than_is_counted(many):
+    await many.execute("UPDATE timer SET due_at = due_at - interval '1 year'")
+    await many.execute("VACUUM ANALYZE timer")
+    ways, pages = await explained(many, "timers_behind", "'{3,4}', 1000")
+    assert ways <= OVER_THE_INDEX | {"Subquery Scan"}
+    assert pages <= 50, "2,000 entries of an index with some 300 on a page, not 20,000 rows"
+    assert await many.fetchval(SQL["timers_behind"], [3, 4], 1000) == 2000
+    assert await many.fetchval(SQL["timers_behind"], [3, 99], 100_000) == MANY // 8
 
 
 @pytest.mark.infra
