@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from fb_handover.graph_body import Origin, read_metadata
 from fb_handover.outgoing import QueuedCommand, State, Step, first_step
 from runtime.records import Record
-from schemas.commands import Silence
+from schemas.commands import SendMessage, Silence
 from schemas.conversations import Echo
+from schemas.messages import Speaker
 
 _READS = frozenset({Step.READ_OWNER, Step.READ_PROFILE})
 
@@ -57,8 +58,11 @@ def plan(records: Sequence[Record]) -> Batch:
 
 
 def _silenced(row: NewRow, silence: Silence) -> NewRow:
+    """What a person said was accepted and leaves, whoever has the conversation by then; so do questions."""
     command = row.command
-    met = command.conversation == silence.conversation and command.epoch < silence.epoch and row.step not in _READS
+    if row.step in _READS or (isinstance(command, SendMessage) and command.speaker is Speaker.OPERATOR):
+        return row
+    met = command.conversation == silence.conversation and command.epoch < silence.epoch
     return NewRow(command, State.SUPPRESSED, row.step, row.traceparent) if met else row
 
 

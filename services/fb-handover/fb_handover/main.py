@@ -6,10 +6,10 @@ import secrets
 import socket
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import Final
 
 from fb_handover.channels import Channels
+from fb_handover.clock import DatabaseClock
 from fb_handover.graph import Graph
 from fb_handover.handlers import WANTED, Commands, Echoes
 from fb_handover.hearing import ECHOES, Hearing
@@ -55,6 +55,8 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(reader.stop)
         await reader.catch_up(CATCH_UP)
 
+        clock = DatabaseClock(pool)
+        await clock.read()
         relay = Relay(pool, publisher, health)
         outbound = Outbound(pool, owner=f"{socket.gethostname()}:{secrets.token_hex(4)}", lease=settings.limits.lease)
         sender = Sender(
@@ -66,7 +68,7 @@ async def run(settings: Settings) -> None:
             limits=settings.limits,
             component=health.component("sender"),
             published=relay.wake,
-            now=_now,
+            now=clock.now,
             rng=random,
         )
         commands = OrderedConsumer(
@@ -75,7 +77,7 @@ async def run(settings: Settings) -> None:
             publisher=publisher,
             group=SERVICE,
             topics=[MESSENGER_COMMANDS],
-            handler=Commands(sender, _now),
+            handler=Commands(sender, clock.now),
             unknown_types="stop",
             health=health,
         )
@@ -100,6 +102,7 @@ async def run(settings: Settings) -> None:
             _task(sender.run(), "sender"),
             _task(reader.run(), "channels"),
             _task(housekeeping.run(), "housekeeping"),
+            _task(clock.run(), "clock"),
         ]
         try:
             await _until_one_ends([relaying, *work])
@@ -107,10 +110,6 @@ async def run(settings: Settings) -> None:
             await asyncio.gather(_cancel(work), sender.drain(min(settings.graph_timeout + STORE, DRAIN)))
             await sender.drain(STORE)  # a consumer's last batch may have claimed conversations: they are given back
             await _cancel([relaying])
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _task(work: Coroutine[None, None, None], name: str) -> "asyncio.Task[None]":

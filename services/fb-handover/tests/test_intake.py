@@ -43,6 +43,11 @@ def test_a_silence_leaves_questions_since_they_say_nothing():
     assert set(states(batch).values()) == {State.WAITING}
 
 
+def test_a_silence_leaves_what_a_person_said_since_it_was_accepted():
+    batch = plan(records(says(name="a", epoch=1, person=True), says(name="b", epoch=1), silence(2)))
+    assert states(batch) == {"a": State.WAITING, "b": State.SUPPRESSED}
+
+
 def test_of_several_silences_the_highest_epoch_counts():
     assert plan(records(silence(4, name="x"), silence(3, name="y"))).silences == {conversation(): 4}
 

@@ -553,3 +553,10 @@ async def test_nothing_that_runs_for_each_message_reads_a_whole_table(pool, outb
 
 def test_a_step_after_typing_is_a_step_of_the_same_row():
     assert begun(says()).step is Step.SEND
+
+
+async def test_a_silence_leaves_what_a_person_said_and_closes_what_the_bot_did_between(pool):
+    text = 'He said: "speaker":"operator"'
+    await store(pool, says("Ana", name="ana", person=True), says("\x00", name="zero"), says(text, name="quotes"))
+    await store(pool, silence(2), says("Ben", name="ben", epoch=2, person=True))
+    assert await states(pool) == {"ana": "waiting", "zero": "suppressed", "quotes": "suppressed", "ben": "waiting"}

@@ -1,5 +1,6 @@
 -- Closes what is not yet being sent, and marks what is, so that it does not begin again. Questions are let be: they say
--- nothing and move nothing. $1 conversations, $2 epochs
+-- nothing and move nothing. A person's words are let be too: they were accepted, and only a bot must not talk over a person.
+-- `body` is looked at as text: a quotation mark inside one of its texts has a backslash before it. $1 conversations, $2 epochs
 UPDATE outgoing
 SET state = CASE
         WHEN state = 'sending' OR (step = 'send' AND mid IS NOT NULL) THEN state -- an echo showed that it has left
@@ -12,4 +13,8 @@ WHERE outgoing.conversation = silence.conversation
     AND outgoing.epoch < silence.epoch
     AND outgoing.state IN ('waiting', 'sending')
     AND outgoing.step NOT IN ('read_owner', 'read_profile')
+    AND NOT (
+        outgoing.kind = 'message.send.v1' AND outgoing.step <> 'pass'
+        AND outgoing.body::text LIKE '%"speaker":"operator"%'
+    )
 RETURNING outgoing.position, outgoing.body, outgoing.state, outgoing.step, outgoing.traceparent
