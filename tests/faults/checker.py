@@ -55,7 +55,8 @@ from schemas.turns import TurnAsked
 LATE: Final = timedelta(seconds=30)  # after its deadline, at the end of a run, a session has not expired any more
 SAME: Final = timedelta(milliseconds=1)
 KINDS: Final = ("two_voices", "lost", "twice", "out_of_order", "wrong_expiry", "second_emails")
-TOLD: Final = frozenset({"not_delivered", "uncertain", "suppressed"})
+TOLD: Final = frozenset({"not_delivered", "uncertain"})
+STOPPED: Final = TOLD | {"suppressed"}  # which is right for the bot alone
 FINISHING: Final = (TurnCompleted, TakeoverRequested, TurnFailed)
 NEVER_SENT: Final = 1 << 62
 
@@ -140,6 +141,9 @@ class Conversation:
     commands: list[SendMessage] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     box: list[Mapping[str, Any]] = field(default_factory=list)
+    """Messages that arrived."""
+    thread: list[Mapping[str, Any]] = field(default_factory=list)
+    """Changes of who has the thread at Facebook, and what was refused."""
 
 
 def check(evidence: Evidence) -> Verdict:
@@ -180,6 +184,8 @@ def _conversations(evidence: Evidence) -> dict[str, Conversation]:
     for entry in evidence.box:
         if entry["kind"] == "send" and entry.get("mid"):
             of(f"messenger:{entry['page_id']}:{entry['psid']}").box.append(entry)
+        elif entry["kind"] in {"thread_control", "refused"} and entry.get("psid"):
+            of(f"messenger:{entry['page_id']}:{entry['psid']}").thread.append(entry)
     return found
 
 
@@ -500,9 +506,10 @@ def _channel(conversation: Conversation, walk: _Walk, evidence: Evidence) -> Ite
         origin, part = _origin(entry)
         if origin in order:
             arrived[origin, part].append(entry)
-    told = {each.command for each in conversation.outcomes if isinstance(each, DeliveryChanged) and each.state in TOLD}
+    told = {each.command: each.state for each in conversation.outcomes if isinstance(each, DeliveryChanged)}
     for command in conversation.commands:
-        if not any(key[0] == command.id for key in arrived) and command.id not in told:
+        enough = STOPPED if command.speaker is Speaker.BOT else TOLD
+        if not any(key[0] == command.id for key in arrived) and told.get(command.id) not in enough:
             yield Finding(
                 "lost", conversation.id, f"{command.id} ({command.message.text}) neither arrived nor was told"
             )
@@ -512,6 +519,7 @@ def _channel(conversation: Conversation, walk: _Walk, evidence: Evidence) -> Ite
         for _ in entries[1:] if known else ():
             yield Finding("twice", conversation.id, f"{origin} part {part} arrived {len(entries)} times")
     yield from _order(conversation, order)
+    yield from _given_away(conversation)
     yield from _after_a_person(conversation, walk)
 
 
@@ -526,6 +534,22 @@ def _order(conversation: Conversation, order: Mapping[str, int]) -> Iterator[Fin
         if order[command] < last:
             yield Finding("out_of_order", conversation.id, f"{command} arrived after a later one")
         last = max(last, order[command])
+
+
+def _given_away(conversation: Conversation) -> Iterator[Finding]:
+    """A bot's message that was refused because another app had the thread, to which we had passed it: nobody took it back."""
+    spoken = {command.id for command in conversation.commands if command.speaker is Speaker.BOT}
+    refused = {
+        placed.event.command
+        for placed in conversation.log
+        if isinstance(placed.event, MessageRefused) and placed.event.kind == "not_owner"
+    }
+    by_staff = False
+    for entry in conversation.thread:
+        if entry["kind"] == "thread_control":
+            by_staff = entry["source"] == "inbox"
+        elif (command := _origin(entry)[0]) in spoken & refused and not by_staff:
+            yield Finding("lost", conversation.id, f"{command} was refused, for the thread was where we had passed it")
 
 
 def _after_a_person(conversation: Conversation, walk: _Walk) -> Iterator[Finding]:

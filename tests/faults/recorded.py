@@ -11,6 +11,7 @@ from schemas.commands import SendMessage
 from schemas.conversations import (
     CustomerMessage,
     Echo,
+    MessageRefused,
     OperatorReplies,
     SessionExpired,
     TakeoverRequested,
@@ -22,6 +23,7 @@ from schemas.messages import CustomerInput, OutMessage, Person, Speaker
 from schemas.outcomes import (
     CommandAccepted,
     CustomerSaid,
+    DeliveryChanged,
     Outcome,
     StaffSaid,
     TakeoverAnswered,
@@ -124,6 +126,30 @@ class Run:
             "answer": answer,
         }
         self.box.append((at, entry))
+
+    def thread(self, at: float, source: str) -> None:
+        """The Page Inbox has the thread from now on."""
+        entry = {"kind": "thread_control", "page_id": PAGE, "psid": PSID, "mid": None, "source": source}
+        self.box.append((at, entry))
+
+    def refused(self, at: float, command: str) -> None:
+        """Because another app has the thread."""
+        entry = {
+            "kind": "refused",
+            "page_id": PAGE,
+            "psid": PSID,
+            "mid": None,
+            "metadata": f'{{"c":"{command}","p":0}}',
+        }
+        self.box.append((at, entry))
+        report = MessageRefused(
+            id=f"{command}:refused", conversation=MIA, command=command, epoch=0, seq=1, kind="not_owner", reason=""
+        )
+        self.log.append((at, report))
+        self.delivery(at, command, "not_delivered")
+
+    def delivery(self, at: float, command: str, state: str) -> None:
+        self.tell(at, DeliveryChanged, f"{command}:{state}", command=command, state=state, message_seq=1)
 
     def webhook(self, at: float, mid: str) -> None:
         entry = {"kind": "webhook", "page_id": PAGE, "psid": PSID, "mid": mid, "event": "message"}

@@ -91,6 +91,17 @@ def an_accepted_reply_is_not_commanded(run: Run) -> None:
     run.without("c3")
 
 
+def a_reply_is_stopped_by_a_takeover(run: Run) -> None:
+    run.never_arrives("c3")
+    run.delivery(30, "c3", "suppressed")
+
+
+def an_answer_is_refused_where_we_had_passed_the_thread(run: Run) -> None:
+    run.never_arrives("c4")
+    run.thread(95, "send")
+    run.refused(101, "c4")
+
+
 def a_command_is_not_decided(run: Run) -> None:
     run.log.append((93, OperatorSetsExpiry(id="set", conversation=MIA, operator=ANA, epoch=1, expiry=9)))
 
@@ -219,6 +230,8 @@ PLANTED: dict[str, tuple[Plant, ...]] = {
         an_answer_neither_arrives_nor_is_told,
         a_reply_never_arrives,
         an_accepted_reply_is_not_commanded,
+        a_reply_is_stopped_by_a_takeover,
+        an_answer_is_refused_where_we_had_passed_the_thread,
         a_command_is_not_decided,
         a_command_is_taken_and_not_in_the_log,
         a_message_is_not_told,
@@ -288,6 +301,17 @@ def a_timer_that_comes_late_and_changes_nothing(run: Run) -> None:
     run.log.append((OVER - 1, SessionExpired(id="old", conversation=MIA, epoch=1, deadline=moment(41))))
 
 
+def an_answer_is_refused_where_staff_took_the_thread(run: Run) -> None:
+    run.never_arrives("c4")
+    run.thread(95, "inbox")
+    run.refused(101, "c4")
+
+
+def an_answer_is_stopped_by_a_takeover(run: Run) -> None:
+    run.never_arrives("c4")
+    run.delivery(101, "c4", "suppressed")
+
+
 def an_old_act_of_staff_on_the_thread(run: Run) -> None:
     old = {"action": "take", "new_owner": PAGE_INBOX_APP, "occurred_at": moment(90)}
     new = {"action": "pass", "new_owner": recorded.APP, "occurred_at": moment(91)}
@@ -304,6 +328,8 @@ def an_old_act_of_staff_on_the_thread(run: Run) -> None:
         a_copy_whose_first_answer_was_lost,
         a_copy_whose_sender_died,
         the_same_email_twice,
+        an_answer_is_refused_where_staff_took_the_thread,
+        an_answer_is_stopped_by_a_takeover,
         a_timer_that_comes_late_and_changes_nothing,
         an_old_act_of_staff_on_the_thread,
     ],
