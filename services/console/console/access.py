@@ -41,6 +41,7 @@ ROUTES: Final[Mapping[str, Rule]] = {
     "reply": Rule.CONVERSATION,
     "setExpiry": Rule.CONVERSATION,
     "handBack": Rule.CONVERSATION,
+    "assign": Rule.CONVERSATION,
     "getCommand": Rule.COMMAND,
     "live": Rule.SIGNED_IN,
     "listBots": Rule.SIGNED_IN,

@@ -16,6 +16,7 @@ from console.problems import Present, Problem, Refusal, forbidden, invalid
 from console.registry import Input, Output
 from console.views import CommandKind
 from schemas.conversations import (
+    OperatorAssigns,
     OperatorCommand,
     OperatorHandsBack,
     OperatorReplies,
@@ -93,6 +94,13 @@ class HandBackBody(CommandBody):
     note: Annotated[str, Field(max_length=MAX_NOTE)] = ""
 
 
+class AssignBody(CommandBody):
+    """Whose the conversation is to be. `to`: an operator's id, null: nobody's. `force`: though a colleague holds it."""
+
+    to: Annotated[str, Field(min_length=1, max_length=MAX_KEY)] | None
+    force: bool = False
+
+
 class CommandSent(Output):
     """The command is in the log; `GET /commands/{command}` and the live socket tell what became of it."""
 
@@ -109,12 +117,15 @@ class Seen:
     operator: Person
     is_admin: bool
     present: Present
+    attended: bool = True
     newer: Sequence[Said] = ()
 
     @property
     def held_by_another(self) -> bool:
+        """What is only assigned may be taken up by anybody."""
         holder = self.present.holder
-        return self.present.owner == "human" and holder is not None and holder.id != self.operator.id
+        taken_up = self.present.owner == "human" and self.attended
+        return taken_up and holder is not None and holder.id != self.operator.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +209,18 @@ def hands_back(origin: Origin, body: HandBackBody) -> OperatorCommand:
     )
 
 
+def assigns(origin: Origin, body: AssignBody, to: Person | None) -> OperatorCommand:
+    return OperatorAssigns(
+        id=origin.id,
+        conversation=origin.conversation,
+        operator=origin.operator,
+        occurred_at=origin.at,
+        epoch=body.epoch,
+        to=to,
+        force=body.force,
+    )
+
+
 # --- courtesy
 
 
@@ -234,6 +257,13 @@ def check_hand_back(body: HandBackBody, seen: Seen) -> None:
     if seen.present.owner == "bot":
         raise courtesy("already_bot", "The bot has the conversation already.", seen)
     _check_epoch(body.epoch, seen)
+
+
+def check_assign(body: AssignBody, seen: Seen) -> None:
+    _check_force(body.force, seen)
+    _check_epoch(body.epoch, seen)
+    if seen.held_by_another and not body.force:
+        raise _held(seen)
 
 
 def courtesy(code: str, title: str, seen: Seen, newer: Sequence[Said] = ()) -> Refusal:

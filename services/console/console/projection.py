@@ -44,7 +44,7 @@ def conversation_of(view: View) -> Conversation:
         epoch=view.epoch,
         episode=view.episode,
         attended=view.attended,
-        waiting=view.owner == "human" and not view.attended,
+        waiting=view.owner == "human" and (not view.attended or (view.venue == "inbox" and view.holder_id is None)),
         venue=view.venue,
         holder=person_of(view.holder_id, view.holder_name),
         cause=view.cause,

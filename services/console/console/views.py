@@ -34,7 +34,7 @@ class LastSaid(Output):
 
 
 class ConversationSummary(Output):
-    """A row of the list. `waiting`: a person was asked for and nobody has taken it up."""
+    """A row of the list. `waiting`: for a person; nobody has taken it up, or whoever had it in our Inbox is gone."""
 
     id: str
     bot: str
@@ -235,7 +235,7 @@ class Episode(Output):
 
 # --- commands
 
-CommandKind = Literal["takeover", "reply", "expiry", "hand_back"]
+CommandKind = Literal["takeover", "reply", "expiry", "hand_back", "assign"]
 
 
 class CommandState(Output):

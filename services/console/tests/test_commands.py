@@ -10,7 +10,13 @@ from console_world import ANA, BEN, Reader, Story, a_console, eventually
 from yarl import URL
 
 from runtime.kafka import partition_of
-from schemas.conversations import OperatorHandsBack, OperatorReplies, OperatorSetsExpiry, OperatorTakesOver
+from schemas.conversations import (
+    OperatorAssigns,
+    OperatorHandsBack,
+    OperatorReplies,
+    OperatorSetsExpiry,
+    OperatorTakesOver,
+)
 from schemas.messages import Person
 from schemas.topics import CONVERSATIONS
 
@@ -18,7 +24,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONVERSATION = "messenger:1029:7733"
 HERE = f"/conversations/{CONVERSATION}"
-PATHS = {"takeover": "takeover", "reply": "replies", "expiry": "expiry", "hand_back": "hand-back"}
+PATHS = {
+    "takeover": "takeover",
+    "reply": "replies",
+    "expiry": "expiry",
+    "hand_back": "hand-back",
+    "assign": "assignment",
+}
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -88,11 +100,50 @@ async def test_handing_back_carries_how_and_a_note(ana, console, log):
     assert (event.mode, event.note) == ("restart", "all done")
 
 
+async def test_it_is_given_to_a_colleague_who_sees_it_and_to_nobody_else(ana, console, log):
+    ben = await console.signed_in("ben", bots=["shop"])
+    answer = await ana.post(f"{HERE}/assignment", {"epoch": 0, "to": ben.operator["id"]})
+    assert answer.status == 202
+    event = await log.next()
+    assert isinstance(event, OperatorAssigns)
+    assert (event.id, event.operator, event.to, event.force) == (
+        answer.body["command"],
+        person(ana),
+        person(ben),
+        False,
+    )
+    admin = await console.signed_in("dora", "admin")
+    assert (await ana.post(f"{HERE}/assignment", {"epoch": 0, "to": admin.operator["id"]})).status == 202
+    stranger = await console.signed_in("eve", bots=[])
+    await admin.ask("PATCH", f"/operators/{ben.operator['id']}", {"active": False})
+    for other in (stranger, ben):
+        refused = await ana.post(f"{HERE}/assignment", {"epoch": 0, "to": other.operator["id"]})
+        assert (refused.status, refused.body["field"]) == (422, "to")
+
+
+async def test_a_colleagues_conversation_is_given_away_by_them_or_by_an_admin(ana, console, log):
+    await console.feed(*Story().customer("hi").said("Hello").started().answered(BEN).events[2:])
+    body = {"epoch": 1, "to": ana.operator["id"]}
+    answer = await ana.post(f"{HERE}/assignment", body)
+    assert (answer.status, answer.code, answer.body["present"]["holder"]["name"]) == (409, "held", "Ben")
+    assert (await ana.post(f"{HERE}/assignment", {**body, "force": True})).code == "forbidden"
+    assert (await ana.post(f"{HERE}/assignment", {**body, "epoch": 0})).code == "changed"
+    admin = await console.signed_in("dora", "admin")
+    assert (await admin.post(f"{HERE}/assignment", {**body, "force": True})).status == 202
+    assert (await log.next()).force is True
+
+
+async def test_what_is_only_assigned_to_a_colleague_may_be_taken_up(ana, console):
+    await console.feed(*Story().customer("hi").said("Hello").started(holder=BEN).events[2:])
+    assert (await ana.post(f"{HERE}/takeover", {"epoch": 1})).status == 202
+
+
 GOOD = {
     "takeover": {"epoch": 0},
     "reply": {"epoch": 0, "seq": 2, "text": "hello"},
     "expiry": {"epoch": 0, "expiry": 60},
     "hand_back": {"epoch": 0},
+    "assign": {"epoch": 0, "to": None},
 }
 BAD = [
     ("takeover", {}, "epoch"),
@@ -126,6 +177,11 @@ BAD = [
     ("expiry", {"epoch": 0, "deadline": "soon"}, "deadline"),
     ("hand_back", {"epoch": 0, "mode": "explode"}, "mode"),
     ("hand_back", {"epoch": 0, "note": "x" * 1001}, "note"),
+    ("assign", {"epoch": 0}, "to"),
+    ("assign", {"epoch": 0, "to": ""}, "to"),
+    ("assign", {"epoch": 0, "to": "nobody"}, "to"),
+    ("assign", {"epoch": 0, "to": {"id": "ben", "name": "Ben"}}, "to"),
+    ("assign", {"epoch": -1, "to": None}, "epoch"),
 ]
 
 

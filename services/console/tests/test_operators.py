@@ -2,7 +2,12 @@ import asyncio
 import sys
 
 import pytest
-from console_world import PASSWORD
+from console_world import ANA, PASSWORD, Reader, Story
+
+from runtime.kafka import partition_of
+from schemas.conversations import OperatorDeactivated
+from schemas.messages import Person
+from schemas.topics import CONVERSATIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,6 +61,26 @@ async def test_deactivating_ends_the_accounts_sessions(console):
     assert changed.body["active"] is False
     assert (await ben.get("/session")).status == 401
     assert (await ben.sign_in("ben@example.com")).code == "wrong_credentials"
+
+
+async def test_what_a_deactivated_operator_holds_is_told_to_the_log_and_waits_for_somebody(console, kafka_bootstrap):
+    admin, ben = await console.signed_in("ana", "admin"), await console.signed_in("ben", bots=["shop"])
+    holder = Person(id=ben.operator["id"], name=ben.operator["name"])
+    story = Story().customer("hi").said("Hello").started().answered(holder)
+    await console.feed(*story.events)
+    other = Story("messenger:1029:8888").customer("hi").said("Hello").started().answered(ANA)
+    await console.feed(*other.events)
+    async with Reader(kafka_bootstrap, CONVERSATIONS, partition_of(story.conversation, 2)) as log:
+        await admin.ask("PATCH", f"/operators/{ben.operator['id']}", {"active": False})
+        told = await log.next()
+    assert isinstance(told, OperatorDeactivated)
+    assert (told.conversation, told.operator) == (story.conversation, holder)
+    assert (await admin.get(f"/conversations/{story.conversation}")).body["conversation"]["waiting"] is False
+    await console.feed(*story.changed(None).events[-1:])
+    assert (await admin.get(f"/conversations/{story.conversation}")).body["conversation"]["waiting"] is True
+    for waiting, ids in (("true", [story.conversation]), ("false", [other.conversation])):
+        listed = (await admin.get("/conversations", waiting=waiting)).body["items"]
+        assert [each["id"] for each in listed] == ids
 
 
 async def test_a_new_password_ends_the_accounts_sessions(console):

@@ -8,7 +8,13 @@ from typing import Final
 from console.operators import Operator, Role
 from console.problems import Refusal, refuse, unknown
 from console.projection import Row
+from runtime import tracing
+from runtime.outbox import enqueue
 from runtime.postgres import Connection, Pool, statements, transaction
+from runtime.records import Outgoing
+from schemas.conversations import OperatorDeactivated
+from schemas.messages import Person
+from schemas.topics import CONVERSATIONS
 
 _SQL: Final = statements("console")
 
@@ -155,8 +161,10 @@ class OperatorChange:
     password_hash: str | None
 
 
-async def change_operator(pool: Pool, operator: str, change: OperatorChange) -> Operator:
+async def change_operator(pool: Pool, operator: str, change: OperatorChange, now: datetime) -> Operator:
     """Ends the operator's sessions when they are deactivated or get a new password.
+
+    Deactivated, what they hold is told to the log: one event a conversation, published after the commit.
 
     Raises `Refusal`: 404, 409 when no active admin would be left, 422 when a bot is unknown.
     """
@@ -173,7 +181,20 @@ async def change_operator(pool: Pool, operator: str, change: OperatorChange) -> 
             await _set_bots(tx, operator, change.bots)
         if not after.active or change.password_hash is not None:
             await tx.execute(_SQL["session_end_all"], operator)
+        if before.active and not after.active:
+            held = [row["id"] for row in await tx.fetch(_SQL["conversation_held"], operator)]
+            await enqueue(tx, [_deactivated(before.person, conversation, now) for conversation in held])
         return await get_operator(tx, operator)
+
+
+def _deactivated(operator: Person, conversation: str, now: datetime) -> Outgoing:
+    event = OperatorDeactivated(
+        id=f"operator:{operator.id}:deactivated:{int(now.timestamp())}:{conversation}",
+        occurred_at=now,
+        conversation=conversation,
+        operator=operator,
+    )
+    return Outgoing(CONVERSATIONS, event, tracing.current())
 
 
 def _last_admin() -> Refusal:

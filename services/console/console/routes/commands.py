@@ -9,6 +9,7 @@ from uuid import uuid4
 from console import commands as rules
 from console.commands import (
     NEWER,
+    AssignBody,
     CommandBody,
     CommandSent,
     ExpiryBody,
@@ -20,10 +21,10 @@ from console.commands import (
 )
 from console.metrics import COMMANDS
 from console.paths import CommandPath, ConversationPath
-from console.problems import Refusal, refuse, unavailable, unknown
+from console.problems import Refusal, invalid, refuse, unavailable, unknown
 from console.registry import PREFIX, Call, Nothing, Reply, Routes
+from console.repository import accounts, conversations
 from console.repository import commands as repository
-from console.repository import conversations
 from console.repository.commands import StoredCommand
 from console.services import Services
 from console.views import CommandKind, CommandState
@@ -31,6 +32,7 @@ from runtime import tracing
 from runtime.errors import PublishFailed
 from runtime.records import Outgoing
 from schemas.conversations import OperatorCommand
+from schemas.messages import Person
 from schemas.topics import CONVERSATIONS
 
 routes = Routes("Commands")
@@ -102,6 +104,39 @@ async def hand_back(call: Call[ConversationPath, Nothing, HandBackBody]) -> Repl
     return await _give(call, "hand_back", rules.hands_back, rules.check_hand_back)
 
 
+@routes.route(
+    "POST",
+    "/conversations/{conversation}/assignment",
+    "assign",
+    path_model=ConversationPath,
+    body=AssignBody,
+    responses={202: CommandSent},
+    problems=(409,),
+    idempotency_key=True,
+)
+async def assign(call: Call[ConversationPath, Nothing, AssignBody]) -> Reply:
+    """Gives the conversation to an operator, or to nobody in particular. Owner and expiry stay as they are."""
+    to = await _colleague(call)
+    return await _give(call, "assign", lambda origin, body: rules.assigns(origin, body, to), rules.check_assign)
+
+
+async def _colleague(call: Call[ConversationPath, Nothing, AssignBody]) -> Person | None:
+    """Whom it is given to. Raises `Refusal` (422) for who cannot see it, without telling who exists."""
+    services, identity = call.services, call.body.to
+    if identity is None:
+        return None
+    found = await conversations.get_conversation(services.pool, call.path.conversation)
+    if found is None:
+        raise unknown("conversation")
+    try:
+        colleague = await accounts.get_operator(services.pool, identity)
+    except Refusal:
+        colleague = None
+    if colleague is None or not colleague.active or not colleague.sees(found[0].bot):
+        raise invalid("to", "no active operator of this bot has this id")
+    return colleague.person
+
+
 @routes.route("GET", "/commands/{command}", "getCommand", path_model=CommandPath, responses={200: CommandState})
 async def get_command(call: Call[CommandPath, Nothing, Nothing]) -> Reply:
     """What became of a command: pending until the log has told."""
@@ -169,7 +204,13 @@ async def _seen(call: Call[ConversationPath, Nothing, B], body: B) -> Seen:
         if isinstance(body, ReplyBody)
         else ()
     )
-    return Seen(operator=call.operator.person, is_admin=call.operator.is_admin, present=found[0].present, newer=newer)
+    return Seen(
+        operator=call.operator.person,
+        is_admin=call.operator.is_admin,
+        present=found[0].present,
+        attended=found[0].attended,
+        newer=newer,
+    )
 
 
 def _sent(stored: StoredCommand) -> Reply:

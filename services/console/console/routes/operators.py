@@ -95,4 +95,6 @@ async def update_operator(call: Call[OperatorPath, Nothing, OperatorPatch]) -> R
         active=body.active,
         password_hash=None if password is None else await services.passwords.hash(password),
     )
-    return Reply(200, await accounts.change_operator(services.pool, call.path.operator, change))
+    changed = await accounts.change_operator(services.pool, call.path.operator, change, services.now())
+    services.relay.wake()
+    return Reply(200, changed)
