@@ -5,6 +5,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 
 import orjson
@@ -12,15 +13,26 @@ from aiohttp import web
 
 from local import ports
 
-Accepted = Callable[[str, str, str, float], None]
-"""Customer, message id, metadata, and `time.time()` of when it was accepted."""
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that was accepted, and `time.time()` of when."""
+
+    customer: str
+    mid: str
+    metadata: str
+    text: str
+    at: float
+
+
+Accepted = Callable[[Sent], None]
 
 
 class Graph:
     """`accepted` is called for every message; nothing is called for typing and thread control."""
 
     def __init__(self) -> None:
-        self.accepted: Accepted = lambda _customer, _mid, _metadata, _at: None
+        self.accepted: Accepted = lambda _sent: None
         self._numbers = count(1)
         self._port = ports.reserve()
 
@@ -55,7 +67,8 @@ class Graph:
         if "message" not in body:
             return web.json_response({"recipient_id": customer})
         mid = f"m_sent{next(self._numbers)}"
-        self.accepted(customer, mid, body["message"].get("metadata", ""), at)
+        message = body["message"]
+        self.accepted(Sent(customer, mid, message.get("metadata", ""), message.get("text", ""), at))
         return web.json_response({"recipient_id": customer, "message_id": mid})
 
 

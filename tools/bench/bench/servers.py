@@ -25,6 +25,15 @@ class Servers:
     def bootstrap(self) -> str:
         return self.kafka.bootstrap
 
+    def postgres_cpu(self) -> float:
+        """Processor seconds of the database server and of its children that live."""
+        import psutil
+
+        child = self.postgres.child
+        assert child is not None  # noqa: S101 - it was started
+        server = psutil.Process(child.pid)
+        return sum(cpu_seconds(each.pid) for each in (server, *server.children(recursive=True)))
+
     async def database(self, name: str) -> str:
         """An empty database; returns its URL."""
         return await self.postgres.create_database(name)

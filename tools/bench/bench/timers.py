@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import asyncpg
 import orjson
-import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import SecretStr
 
@@ -152,10 +151,10 @@ class Bench:
             took.append((time.perf_counter() - began) * 1000)
         poll = statistics.median(took)
         await until(plan.rounds[0] - timedelta(seconds=6))
-        ours, theirs, began = cpu_seconds(pid), self._postgres(), time.monotonic()
+        ours, theirs, began = cpu_seconds(pid), self._servers.postgres_cpu(), time.monotonic()
         await until(plan.rounds[0] - timedelta(seconds=1))
         seconds = time.monotonic() - began
-        cpu, database_cpu = (cpu_seconds(pid) - ours) / seconds, (self._postgres() - theirs) / seconds
+        cpu, database_cpu = (cpu_seconds(pid) - ours) / seconds, (self._servers.postgres_cpu() - theirs) / seconds
         self._figures |= {"timers_idle_poll_ms": poll, "timers_idle_cpu": cpu, "timers_idle_database_cpu": database_cpu}
         self._say(
             f"idle: a poll takes {poll:.2f} ms; takeover uses {cpu * 1000:.1f} ms of a core a second,"
@@ -193,11 +192,11 @@ class Bench:
     async def _minute(self, plan: Plan, pid: int, database: asyncpg.Connection, log: "Log") -> None:
         begin = await log.ends()
         await until(plan.minute - timedelta(seconds=0.2))
-        before, theirs = cpu_seconds(pid), self._postgres()
+        before, theirs = cpu_seconds(pid), self._servers.postgres_cpu()
         await until(plan.minute + timedelta(seconds=plan.seconds))
         await log.wait(begin, plan.due)
         await decided_at(database, await log.ends())
-        spent, database_spent = cpu_seconds(pid) - before, self._postgres() - theirs
+        spent, database_spent = cpu_seconds(pid) - before, self._servers.postgres_cpu() - theirs
         drift = sorted((at - due).total_seconds() * 1000 for at, due in await log.read(begin) if due >= plan.minute)
         p50, p99 = statistics.median(drift), drift[len(drift) * 99 // 100]
         self._figures |= {
@@ -211,13 +210,6 @@ class Bench:
             f" takeover uses {100 * spent / plan.seconds:.0f} % of a core, firing and deciding,"
             f" PostgreSQL {100 * database_spent / plan.seconds:.0f} %"
         )
-
-    def _postgres(self) -> float:
-        """Processor seconds of the server and its children that live."""
-        child = self._servers.postgres.child
-        assert child is not None  # noqa: S101 - it was started
-        server = psutil.Process(child.pid)
-        return sum(cpu_seconds(each.pid) for each in (server, *server.children(recursive=True)))
 
 
 class Log:

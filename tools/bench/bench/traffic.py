@@ -101,6 +101,18 @@ def log(first: int, conversations: int, events: int) -> Log:
     return Log(mixed, effects)
 
 
+def first_message(number: int) -> ConversationEvent:
+    """Of a customer who never wrote before."""
+    conversation = f"messenger:{PAGE}:{number}"
+    return CustomerMessage(
+        id=f"{conversation}:w1",
+        conversation=conversation,
+        occurred_at=datetime.now(UTC),
+        mid=f"m_{number}",
+        input=CustomerInput(text=QUESTIONS[0]),
+    )
+
+
 def mix(events: Sequence[ConversationEvent]) -> Mapping[str, float]:
     """The share of each type, largest first."""
     counted = Counter(event.type for event in events)

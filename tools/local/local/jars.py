@@ -46,8 +46,9 @@ class Jar:
         return self.path.is_file() and self.path.stat().st_size == self.size
 
 
-def listed() -> list[Jar]:
-    lines = (line.split() for line in LIST.read_text().splitlines() if not line.startswith("#"))
+def listed(path: Path = LIST) -> list[Jar]:
+    """The jars that a list names."""
+    lines = (line.split() for line in path.read_text().splitlines() if not line.startswith("#"))
     return [Jar(coordinate, int(size), sha256) for coordinate, size, sha256 in lines]
 
 
