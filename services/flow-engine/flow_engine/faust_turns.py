@@ -1,4 +1,6 @@
-"""Turns from Faust: a plain stream processor without tables, one agent, nothing acknowledged before its answer is in the log.
+"""Turns from Faust: a plain stream processor without tables, one agent, nothing acknowledged before its answer is in the log,
+
+but for turns that may have ended a process before (`flow_engine.care`).
 
 What Faust is known for, and what is done about it: it acknowledges an event whose handler raised, so the agent only
 hands on and acknowledges by itself; it may commit past an event in flight when acknowledgements of a partition come out
@@ -7,6 +9,7 @@ and a turn that was taken twice has the same ids; a crash of its parts leaves a 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from flow_engine.care import Care, by_care
 from flow_engine.lanes import Lanes
 from flow_engine.ports import RawTurn, Take
 from runtime import broker
@@ -65,6 +69,7 @@ class FaustTurns:
         self._group = group
         self._topic = topic
         self._owned: frozenset[int] | None = None
+        self._taken: Counter[int] = Counter()  # turns of each partition since it was assigned
 
     def owned(self) -> Collection[int] | None:
         """The partitions that this process has now; None while they are being assigned."""
@@ -92,6 +97,7 @@ class FaustTurns:
     def _follow_assignments(self, app: "faust.App") -> None:
         def assigned(_app: Any, /, *tps: Any, **_: Any) -> None:
             self._owned = frozenset(tp.partition for tp in tps[0] if tp.topic == self._topic)
+            self._taken.clear()
             log.info("partitions assigned", partitions=sorted(self._owned))
 
         def revoked(_app: Any, /, *_tps: Any, **_: Any) -> None:
@@ -106,9 +112,18 @@ class FaustTurns:
         current = [each for each in arrived if each.event.message.generation_id == app.consumer_generation_id]
         if not current:
             return
-        await take([_raw(each.event.message) for each in current])
-        for each in current:
-            await each.stream.ack(each.event)
+        partition = current[0].event.message.partition
+        for care, part in by_care(current, _value, self._taken[partition]):
+            self._taken[partition] += len(part)
+            if care is Care.SUSPECT:
+                await _acknowledge(part)
+                await _commit(app)
+                await take([_raw(each.event.message) for each in part])
+            else:
+                await take([_raw(each.event.message) for each in part])
+                await _acknowledge(part)
+                if care is Care.ALONE:
+                    await _commit(app)
 
     async def _until_stopped(self, app: "faust.App", lanes: Lanes[_Arrived]) -> None:
         starting = asyncio.ensure_future(app.start())
@@ -125,6 +140,22 @@ class FaustTurns:
             for each in (starting, stopped):
                 each.cancel()
             await asyncio.gather(starting, stopped, return_exceptions=True)
+
+
+def _value(arrived: _Arrived) -> bytes | None:
+    value: bytes | None = arrived.event.message.value
+    return value
+
+
+async def _acknowledge(part: Sequence[_Arrived]) -> None:
+    for each in part:
+        await each.stream.ack(each.event)
+
+
+async def _commit(app: "faust.App") -> None:
+    """Tells the broker what is acknowledged. One that finds another under way waits for it and commits nothing."""
+    await app.consumer.commit()
+    await app.consumer.commit()  # its own, or one that began after the first call, and so has it
 
 
 class OneAfterTheOther:
@@ -200,9 +231,7 @@ async def _stop(app: "faust.App", *, commit: bool) -> None:
     try:
         async with asyncio.timeout(STOP):
             if commit:
-                # one that finds another under way waits for it and commits nothing: the second one does
-                await app.consumer.commit()
-                await app.consumer.commit()
+                await _commit(app)
             await app.stop()
     except Exception as error:  # noqa: BLE001 - the process ends, whatever Faust thinks of it
         log.warning("Faust did not stop in order", error=f"{type(error).__name__}: {error}")
