@@ -27,6 +27,7 @@ class RolesSettings(ServiceSettings):
     )
     notifier_database_password: SecretStr = Field(SecretStr(""), description="Password of the role convoboss_notifier.")
     console_database_password: SecretStr = Field(SecretStr(""), description="Password of the role convoboss_console.")
+    monitor_database_password: SecretStr = Field(SecretStr(""), description="Password of the role convoboss_monitor.")
 
     @field_validator(*(f"{schema}_database_password" for schema in SCHEMAS.values()))
     @classmethod

@@ -73,7 +73,7 @@ BY_HAND: Final = (
             "./convoboss roles",
             f"*Secret.* Password of the PostgreSQL role `convoboss_{schema.lower()}`.",
         )
-        for schema in ("TAKEOVER", "FB_HANDOVER", "NOTIFIER", "CONSOLE")
+        for schema in ("TAKEOVER", "FB_HANDOVER", "NOTIFIER", "CONSOLE", "MONITOR")
     ),
 )
 

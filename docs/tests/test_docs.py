@@ -210,7 +210,7 @@ def test_rights_at_the_brokers_are_those_that_the_catalogue_asks_for() -> None:
         user: (writes, reads)
         for user, writes, reads in re.findall(r"^\| (\S+) \| (.+?) \| (.+?) \|", part, re.MULTILINE)
     }
-    for service in ("ingress", "takeover", "flow-engine", "fb-handover", "notifier", "console"):
+    for service in ("ingress", "takeover", "flow-engine", "fb-handover", "notifier", "console", "monitor"):
         writes, reads = (set(cell.split(", ")) for cell in rows[service])
         assert writes == {topic.name for topic in TOPICS.values() if service in topic.written_by}, service
         assert reads == {topic.name for topic in TOPICS.values() if service in topic.read_by}, service

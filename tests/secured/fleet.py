@@ -25,10 +25,17 @@ SERVICES = (
     catalogue.FLOW_ENGINE,
     catalogue.FB_HANDOVER,
     catalogue.NOTIFIER,
+    catalogue.MONITOR,
     catalogue.CONSOLE,
 )
 STAND_INS = (catalogue.MAIL, catalogue.FACEBOOK)
-WITH_DATABASE = {"takeover": "takeover", "fb-handover": "fb_handover", "notifier": "notifier", "console": "console"}
+WITH_DATABASE = {
+    "takeover": "takeover",
+    "fb-handover": "fb_handover",
+    "notifier": "notifier",
+    "console": "console",
+    "monitor": "monitor",
+}
 READY = 60.0  # seconds for all services together on a busy machine; measured 8
 DRAIN = 25.0  # seconds from SIGTERM to the end: what a service promises
 COMMAND = 60.0  # seconds

@@ -30,7 +30,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--service",
-        choices=("takeover", "fb-handover", "notifier", "console"),
+        choices=("takeover", "fb-handover", "notifier", "console", "monitor"),
         action="append",
         dest="services",
         metavar="NAME",

@@ -7,15 +7,15 @@ from convoboss.command import Command
 
 DESCRIPTION: Final = """\
 Makes a role for each service, named after its schema: convoboss_takeover, convoboss_fb_handover, convoboss_notifier,
-convoboss_console. It may read and write rows of the tables of that schema, those to come included, and nothing else: it
-makes and drops no tables, and sees no other schema. May be repeated; roles that are there are brought in line.
+convoboss_console, convoboss_monitor. It may read and write rows of the tables of that schema, those to come included, and
+nothing else: it makes and drops no tables, and sees no other schema. May be repeated; roles that are there are brought in line.
 
 Connects as CONVOBOSS_DATABASE_URL says: as the role that owns the schemas (the one that runs `convoboss migrate`), which
 must be a superuser or have CREATEROLE where roles are missing.
 
 A password comes from CONVOBOSS_TAKEOVER_DATABASE_PASSWORD, or from the file that CONVOBOSS_TAKEOVER_DATABASE_PASSWORD_FILE
-names, and so on for FB_HANDOVER, NOTIFIER and CONSOLE. PostgreSQL is given its SCRAM-SHA-256 verifier only. Without one the
-role keeps the password that it has; a new role cannot sign in with a password then.
+names, and so on for FB_HANDOVER, NOTIFIER, CONSOLE and MONITOR. PostgreSQL is given its SCRAM-SHA-256 verifier only.
+Without one the role keeps the password that it has; a new role cannot sign in with a password then.
 """
 EXAMPLES: Final = """\
 examples:

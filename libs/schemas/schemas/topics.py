@@ -54,7 +54,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
             retention_ms=30 * DAY,
             log_append_time=True,
             written_by=("ingress", "flow-engine", "console", "fb-handover", "takeover"),
-            read_by=("takeover", "fb-handover"),
+            read_by=("takeover", "fb-handover", "monitor"),
         ),
         Topic(
             TURNS,
@@ -70,7 +70,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
             "conversation",
             MessengerCommand,
             written_by=("takeover",),
-            read_by=("fb-handover", "console"),
+            read_by=("fb-handover", "console", "monitor"),
         ),
         Topic(
             OUTCOMES,
@@ -79,7 +79,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
             AnyOutcome,
             retention_ms=30 * DAY,
             written_by=("takeover",),
-            read_by=("notifier", "console"),
+            read_by=("notifier", "console", "monitor"),
         ),
         Topic(
             BOTS,
@@ -109,7 +109,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
             "origin's key",
             DeadLetter,
             retention_ms=90 * DAY,
-            written_by=("ingress", "flow-engine", "takeover", "fb-handover", "notifier", "console"),
+            written_by=("ingress", "flow-engine", "takeover", "fb-handover", "notifier", "console", "monitor"),
             read_by=("ops",),
         ),
     )

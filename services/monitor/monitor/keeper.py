@@ -13,8 +13,8 @@ from runtime.postgres import Connection, Pool
 from runtime.records import Outgoing
 from schemas.topics import OUTCOMES
 
-LOOK_EVERY: Final = 15.0  # seconds
-TIDY_EVERY: Final = 4  # looks
+LOOK_EVERY: Final = 5.0  # seconds
+TIDY_EVERY: Final = 12  # looks
 # Counted in the time of the topic that was read least far, so a topic that lags, however long, lets nothing be forgotten.
 LATE: Final = timedelta(minutes=10)  # a decision's commands come at most so much later than its outcomes
 LOST: Final = timedelta(days=2)  # no report of a message is waited for beyond this

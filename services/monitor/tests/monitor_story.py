@@ -13,7 +13,7 @@ from schemas.messages import OutMessage, Person, Speaker
 from schemas.outcomes import AnswerSuppressed, DeliveryChanged, TakeoverAnswered, TakeoverEnded, TakeoverStarted
 from schemas.topics import CONVERSATIONS, MESSENGER_COMMANDS, OUTCOMES
 
-BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
+BEGIN = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ANA = Person(id="ana", name="Ana")
 TOPICS = (OUTCOMES, MESSENGER_COMMANDS, CONVERSATIONS)
 

@@ -34,6 +34,7 @@ TAKEOVER = Program("takeover", "takeover", 8084, "decides who answers")
 FLOW_ENGINE = Program("flow-engine", "flow_engine", 8085, "runs the bot's flow")
 FB_HANDOVER = Program("fb-handover", "fb_handover", 8086, "sends to Facebook, passes control")
 NOTIFIER = Program("notifier", "notifier", 8087, "e-mails operators")
+MONITOR = Program("monitor", "monitor", 8088, "checks that one voice speaks")
 
-PROGRAMS: Final = (MAIL, FACEBOOK, INGRESS, CONSOLE, TAKEOVER, FLOW_ENGINE, FB_HANDOVER, NOTIFIER)
+PROGRAMS: Final = (MAIL, FACEBOOK, INGRESS, CONSOLE, TAKEOVER, FLOW_ENGINE, FB_HANDOVER, NOTIFIER, MONITOR)
 SMTP_PORT: Final = 8025
