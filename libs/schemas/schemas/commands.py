@@ -73,6 +73,7 @@ class Erase(Command):
 
     type: Literal["erase.v1"] = "erase.v1"
     seq: int
+    at: AwareDatetime
 
 
 MessengerCommand = Annotated[

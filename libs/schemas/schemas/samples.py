@@ -298,7 +298,7 @@ _COMMANDS: Final[tuple[BaseEvent, ...]] = (
     ReadThread(id=_id(17), conversation=CONVERSATION, epoch=1),
     ReadProfile(id=_id(1), conversation=CONVERSATION, epoch=0),
     Silence(id=_id(11), conversation=CONVERSATION, epoch=1),
-    Erase(id=_id(28), conversation=CONVERSATION, epoch=2, seq=9),
+    Erase(id=_id(28), conversation=CONVERSATION, epoch=2, seq=9, at=_at(900)),
 )
 
 _SAID: Final = (

@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 
 from console.json_text import storable
+from console.repository import erasure
 from console.repository import transcript as repository
 from console.transcript import Batch, concerns, new_view
 from runtime.handler import BaseHandler
 from runtime.postgres import Connection
 from runtime.records import Outgoing, Record
-from schemas.commands import SendMessage
+from schemas.commands import Erase, SendMessage
 from schemas.envelope import event_types, type_names
 from schemas.outcomes import Outcome
 from schemas.topics import MESSENGER_COMMANDS, OUTCOMES
 
 GROUP = "console"
 TOPICS = (OUTCOMES, MESSENGER_COMMANDS)
-WANTED = frozenset(event_types(OUTCOMES)) | type_names(SendMessage)
-"""Of the commands only messages: thread control is nothing to see."""
+WANTED = frozenset(event_types(OUTCOMES)) | type_names(SendMessage, Erase)
+"""Of the commands only messages, and that they are to be forgotten: thread control is nothing to see."""
 
 
 class TranscriptHandler(BaseHandler):
@@ -31,12 +32,13 @@ class TranscriptHandler(BaseHandler):
             for event in events:
                 batch.take(event)
             await repository.store(tx, before, batch)
+            await erasure.erase(tx, batch.erased.values())
         return ()
 
 
-def _taken_in(record: Record) -> SendMessage | Outcome | None:
+def _taken_in(record: Record) -> SendMessage | Erase | Outcome | None:
     event = record.event
-    if not isinstance(event, SendMessage | Outcome) or not concerns(event):
+    if not isinstance(event, SendMessage | Erase | Outcome) or not concerns(event):
         return None
     clean = storable(event, record.value or event.model_dump_json().encode())
-    return clean if isinstance(clean, SendMessage | Outcome) else None
+    return clean if isinstance(clean, SendMessage | Erase | Outcome) else None

@@ -144,3 +144,12 @@ class Decided:
     reason: str = ""
     present: Present | None = None
     newer: tuple[Said, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was said and known up to entry `seq`, and written down until `at`, is to be forgotten."""
+
+    conversation: str
+    seq: int
+    at: datetime

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from console.problems import Present
-from console.state import Decided, Delivered, EntryPatch, EpisodePatch, View, Written
+from console.state import Decided, Delivered, EntryPatch, EpisodePatch, Erased, View, Written
 from console.views import (
     AnsweredContent,
     ChangedContent,
@@ -24,7 +24,7 @@ from console.views import (
     SuppressedContent,
 )
 from schemas.base import BaseEvent, ConversationEvent, ConversationId
-from schemas.commands import SendMessage
+from schemas.commands import Erase, SendMessage
 from schemas.handover import Cause
 from schemas.messages import Attachment, Profile, Speaker
 from schemas.outcomes import (
@@ -32,6 +32,7 @@ from schemas.outcomes import (
     BotPosition,
     CommandAccepted,
     CommandRefused,
+    ConversationErased,
     CustomerKnown,
     CustomerSaid,
     DeliveryChanged,
@@ -56,12 +57,15 @@ class Batch:
         self.entries: dict[tuple[str, int], EntryPatch] = {}
         self.episodes: dict[str, EpisodePatch] = {}
         self.decisions: dict[str, Decided] = {}
+        self.erased: dict[str, Erased] = {}
 
     def take(self, event: ConversationEvent) -> None:
         """Fold one record in. Its conversation's view has to be there."""
         match event:
             case SendMessage():
                 self._sent(event)
+            case Erase():
+                self._erased(event.conversation, event.seq, event.at)
             case EpisodeOutcome():
                 self._episode(event)
             case Outcome():
@@ -268,8 +272,19 @@ class Batch:
                 self.decisions[event.command] = Decided(event.command, event.conversation, "accepted", event.at)
             case CommandRefused():
                 self.decisions[event.command] = self._refused(event)
+            case ConversationErased():
+                self._change(event.conversation, customer_name="", picture_url="", attributes={}, fault="")
+                self._erased(event.conversation, event.seq, event.at)
             case _:
                 pass  # a notice to bot builders is nothing of the conversation's
+
+    def _erased(self, conversation: str, seq: int, at: datetime) -> None:
+        """Told by both topics: what either had told before is forgotten whichever comes last."""
+        view = self.views[conversation]
+        if view.last_seq <= seq:
+            name = "" if view.last_speaker == Speaker.CUSTOMER else view.last_name  # a row has the bare word
+            self._change(conversation, last_text="", last_name=name)
+        self.erased[conversation] = Erased(conversation, seq, at)
 
     def _refused(self, event: CommandRefused) -> Decided:
         deadline = self.views[event.conversation].deadline if event.owner == "human" else None
@@ -319,12 +334,12 @@ class Batch:
 
 def concerns(event: BaseEvent) -> bool:
     """Whether the transcript takes the record in: commands but SendMessage, and a page's own events, are nothing to see."""
-    if not isinstance(event, SendMessage | Outcome):
+    if not isinstance(event, SendMessage | Erase | Outcome):
         return False
     return not ConversationId.parse(event.conversation).is_page
 
 
-def new_view(event: SendMessage | Outcome) -> View:
+def new_view(event: SendMessage | Erase | Outcome) -> View:
     """A conversation of which nothing is known but its first record."""
     return View(event.conversation, ConversationId.parse(event.conversation).channel, event.at)
 

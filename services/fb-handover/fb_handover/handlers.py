@@ -53,16 +53,18 @@ class Commands(BaseHandler):
         """Partition → what is in the transaction under way."""
 
     async def decide(self, pool: Pool, partition: int, records: Sequence[Record]) -> Decided | None:  # noqa: ARG002
-        """A Silence needs to know what it met: it is left to `handle`."""
+        """A Silence needs to know what it met: it is left to `handle`, and so is what is rare."""
         batch = intake.plan(records)
-        if batch.silences:
+        if batch.silences or batch.erased:
             return None
         appends = repository.Appends.of(partition, batch, self._sending.claimant())
         return Decided((), appends.arguments, lambda told: self._take(appends.stored(told)))
 
     async def handle(self, tx: Connection, partition: int, records: Sequence[Record]) -> Sequence[Outgoing]:
         self._stored.pop(partition, None)
-        stored = await repository.store(tx, partition, intake.plan(records), self._sending.claimant())
+        batch = intake.plan(records)
+        stored = await repository.store(tx, partition, batch, self._sending.claimant())
+        await repository.erase(tx, batch.erased)
         self._stored[partition] = stored
         at = self._now()
         told: list[Outgoing] = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fb_handover.graph_body import Origin, read_metadata
 from fb_handover.outgoing import QueuedCommand, State, Step, first_step
 from runtime.records import Record
-from schemas.commands import SendMessage, Silence
+from schemas.commands import Erase, SendMessage, Silence
 from schemas.conversations import Echo
 from schemas.messages import Speaker
 
@@ -25,10 +25,11 @@ class NewRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`silences`: conversation → the highest epoch that silences what is stored already."""
+    """`silences`: conversation → the highest epoch that silences what is stored already. `erased`: conversations."""
 
     rows: tuple[NewRow, ...] = ()
     silences: Mapping[str, int] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
 
     @property
     def conversations(self) -> list[str]:
@@ -54,7 +55,8 @@ def plan(records: Sequence[Record]) -> Batch:
             rows = [_silenced(row, silence) for row in rows]
         elif isinstance(record.event, QueuedCommand):
             rows.append(NewRow(record.event, State.WAITING, first_step(record.event), record.traceparent))
-    return Batch(tuple(rows), silences)
+    erased = frozenset(record.event.conversation for record in records if isinstance(record.event, Erase))
+    return Batch(tuple(rows), silences, erased)
 
 
 def _silenced(row: NewRow, silence: Silence) -> NewRow:

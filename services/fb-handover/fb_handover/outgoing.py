@@ -6,7 +6,7 @@ from enum import StrEnum
 from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
 
 QueuedCommand = SendMessage | PassThread | TakeThread | ReadThread | ReadProfile
-"""Every command but `Silence`, which acts when it is stored."""
+"""Every command but `Silence` and `Erase`, which act when they are stored."""
 
 
 class State(StrEnum):

@@ -1,7 +1,7 @@
 """The tables `outgoing` and `lane`. A lane is always locked before rows of its conversation."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -121,6 +121,12 @@ async def store(tx: Connection, partition: int, batch: Batch, claimant: Claimant
 def _first(new: NewRow, position: int, *, sending: bool) -> Row:
     state = State.SENDING if sending else State.WAITING
     return Row(position, new.command, state, new.step, attempts=int(sending), traceparent=new.traceparent)
+
+
+async def erase(tx: Connection, conversations: Collection[str]) -> None:
+    """Forgets what their closed messages said. What is still to be sent keeps its text until it is swept."""
+    if conversations:
+        await tx.execute(_SQL["erase"], sorted(conversations))
 
 
 async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:

@@ -19,8 +19,9 @@ from fb_handover.settings import Settings
 from runtime.migrations import migrate
 from runtime.postgres import close, connect, transaction
 from runtime.records import Record
-from schemas.commands import SendMessage
+from schemas.commands import Erase, SendMessage
 from schemas.conversations import Echo
+from schemas.messages import OutMessage
 
 PARTITION = 3
 OK = Accepted({"message_id": "m_1"})
@@ -560,3 +561,22 @@ async def test_a_silence_leaves_what_a_person_said_and_closes_what_the_bot_did_b
     await store(pool, says("Ana", name="ana", person=True), says("\x00", name="zero"), says(text, name="quotes"))
     await store(pool, silence(2), says("Ben", name="ben", epoch=2, person=True))
     assert await states(pool) == {"ana": "waiting", "zero": "suppressed", "quotes": "suppressed", "ben": "waiting"}
+
+
+async def test_what_an_erased_customer_was_told_is_in_no_closed_command_and_an_echo_can_still_be_read(pool, outbound):
+    await store(
+        pool, says("Hello Mia", name="old", psid="1", epoch=0), says("for Ben", name="other", psid="2", epoch=0)
+    )
+    await store(pool, silence(1, psid="1"), silence(1, name="c-silence-2", psid="2"))
+    await store(pool, says("not yet sent", name="new", psid="1"))
+    erase = Erase(id="erase", conversation=says(psid="1").conversation, epoch=1, seq=9, at=AT)
+    handler = Commands(Sender(outbound), lambda: AT)
+    record = Record("messenger.commands", PARTITION, 9, erase.key, AT, erase)
+    assert await handler.decide(pool, PARTITION, [record]) is None
+    async with transaction(pool) as tx:
+        assert await handler.handle(tx, PARTITION, [record]) == []
+    bodies = {row["command"]: row["body"] for row in await pool.fetch("SELECT command, body FROM outgoing")}
+    assert "Mia" not in bodies["old"]
+    assert SendMessage.model_validate_json(bodies["old"]).message == OutMessage()
+    assert "for Ben" in bodies["other"]
+    assert "not yet sent" in bodies["new"]

@@ -10,9 +10,9 @@ from runtime.handler import BaseHandler
 from runtime.postgres import Connection
 from runtime.records import Outgoing, Record
 from schemas.envelope import type_names
-from schemas.outcomes import TakeoverAnswered, TakeoverEnded, TakeoverStarted
+from schemas.outcomes import ConversationErased, TakeoverAnswered, TakeoverEnded, TakeoverStarted
 
-WANTED: Final = type_names(TakeoverStarted, TakeoverAnswered, TakeoverEnded)
+WANTED: Final = type_names(TakeoverStarted, TakeoverAnswered, TakeoverEnded, ConversationErased)
 """What of `outcomes` says that an e-mail is due, or no more."""
 
 

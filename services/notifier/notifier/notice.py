@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from schemas.base import BaseEvent
-from schemas.outcomes import TakeoverAnswered, TakeoverEnded, TakeoverStarted
+from schemas.outcomes import ConversationErased, TakeoverAnswered, TakeoverEnded, TakeoverStarted
 
 KEEP_TRYING: Final = timedelta(hours=24)
 """From the beginning of the takeover. Nobody is helped by an older e-mail."""
@@ -65,7 +65,11 @@ def plan(events: Iterable[BaseEvent]) -> Plan:
                 for address in event.emails:
                     notice = Notice(episode, address, event)
                     notices.setdefault((episode, notice.address_key), notice)
-            case TakeoverAnswered(episode=str(episode)) | TakeoverEnded(episode=str(episode)):
+            case (
+                TakeoverAnswered(episode=str(episode))
+                | TakeoverEnded(episode=str(episode))
+                | ConversationErased(episode=str(episode))
+            ):
                 over[episode] = None
             case _:
                 pass

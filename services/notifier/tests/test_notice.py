@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from notifier.notice import KEEP_TRYING, RETRY_CAP, Notice, message_id, next_attempt, plan
 from schemas.handover import Cause
-from schemas.outcomes import CustomerKnown, TakeoverAnswered, TakeoverChanged, TakeoverEnded, TakeoverStarted
+from schemas.outcomes import (
+    ConversationErased,
+    CustomerKnown,
+    TakeoverAnswered,
+    TakeoverChanged,
+    TakeoverEnded,
+    TakeoverStarted,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BUSY = settings(deadline=None)  # a busy machine is no fault of the code
@@ -56,6 +63,10 @@ def test_an_answer_and_an_end_make_the_episodes_emails_needless_and_no_others():
     wanted = plan([started("a@x.org"), answered(), started("a@x.org", episode="e2"), ended("e0")])
     assert wanted.over == ("e1", "e0")
     assert len(wanted.notices) == 2
+
+
+def test_nobody_is_written_to_about_a_customer_who_was_erased():
+    assert plan([started("a@x.org"), outcome(ConversationErased)]).over == ("e1",)
 
 
 def test_other_outcomes_change_nothing():

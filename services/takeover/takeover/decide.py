@@ -600,7 +600,7 @@ def ran_out(confirmed_at: datetime | None, at: datetime) -> bool:
 def erasure_asked(step: Step, event: ErasureAsked) -> None:
     """The customer is forgotten, what nobody has answered yet included. Owner, epoch, holder and expiry stay."""
     step.state.forget()
-    step.command(Erase, seq=step.state.seq)
+    step.command(Erase, seq=step.state.seq, at=step.at)
     step.tell(ConversationErased, by=event.by)
 
 
