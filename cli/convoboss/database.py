@@ -21,19 +21,20 @@ SCHEMAS: Final[Mapping[str, str]] = {
     "fb-handover": "fb_handover",
     "notifier": "notifier",
     "console": "console",
+    "monitor": "monitor",
 }
 
 
 @asynccontextmanager
-async def owner(settings: ServiceSettings) -> AsyncIterator[Connection]:
-    """A connection; what goes wrong on it becomes a sentence. Raises DatabaseAway, Forbidden."""
+async def owner(settings: ServiceSettings, within: float = ANSWER) -> AsyncIterator[Connection]:
+    """A connection; what goes wrong on it becomes a sentence. `within`: seconds. Raises DatabaseAway, Forbidden."""
     try:
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(within):
             connection = await patiently(settings)
     except DatabaseRefused as error:
         raise DatabaseAway(str(error)) from error
     except TimeoutError:
-        raise DatabaseAway(f"The database does not answer within {ANSWER:.0f} s.") from None
+        raise DatabaseAway(f"The database does not answer within {within:.0f} s.") from None
     try:
         yield connection
     except (MigrationRefused, asyncpg.InsufficientPrivilegeError) as error:

@@ -8,6 +8,9 @@ NO_BROKER: Final = 3
 NO_TOPIC: Final = 4
 NO_DATABASE: Final = 5
 REFUSED: Final = 6
+DIFFERENT: Final = 7
+UNPROVEN: Final = 8
+UNKNOWN: Final = 9
 INTERRUPTED: Final = 130  # as shells have it for Ctrl-C
 
 
@@ -50,6 +53,19 @@ class DatabaseAway(CommandError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason} CONVOBOSS_DATABASE_URL names the database, and the role that owns its schemas.")
+
+
+class UnknownConversation(CommandError):
+    """Neither the log nor a table knows the conversation."""
+
+    code = UNKNOWN
+
+    def __init__(self, conversation: str) -> None:
+        super().__init__(
+            f"There is no conversation {conversation}: nothing of it is in the log, and takeover has no row of it."
+            " Its id stands in the console's address bar; `convoboss tail --type 'customer.*'` shows ids as they come."
+        )
+        self.conversation = conversation
 
 
 class Forbidden(CommandError):

@@ -13,7 +13,8 @@ from convoboss.commands import COMMANDS
 from convoboss.errors import INTERRUPTED, CommandError
 
 ABOUT = """\
-Looks into a running Convoboss, and prepares its database. Nothing here changes a conversation.
+Looks into a running Convoboss, proves what it did, and prepares its database. Nothing here changes a conversation but
+erase, which asks for it in the log.
 """
 EPILOG = """\
 exit codes:
@@ -24,11 +25,14 @@ exit codes:
   4    the broker has none of the topics asked for
   5    the database does not answer, or does not let us in
   6    refused: the migrations do not fit together, or the role may not do it
+  7    replay, verify: the log and what was made of it differ
+  8    replay, verify: the log's beginning is gone, so that it proves nothing
+  9    no such conversation
   130  ended by Ctrl-C
 
 settings: the same environment variables as the services have (docs/settings.md), above all
   CONVOBOSS_KAFKA_BOOTSTRAP   the brokers to begin with (default 127.0.0.1:9092)
-  CONVOBOSS_DATABASE_URL      the database, for migrate and roles
+  CONVOBOSS_DATABASE_URL      the database, for all but tail and topics
   NO_COLOR                    no colours, even on a terminal
 
 convoboss <command> --help shows examples.
@@ -68,8 +72,8 @@ def joined(arguments: Sequence[str]) -> list[str]:
     """`--from -5m` as `--from=-5m`: argparse takes what begins with a minus for an option."""
     found: list[str] = []
     for argument in arguments:
-        if found and found[-1] == "--from" and argument.startswith("-") and argument[1:2].isdigit():
-            found[-1] = f"--from={argument}"
+        if found and found[-1] in {"--from", "--at"} and argument.startswith("-") and argument[1:2].isdigit():
+            found[-1] = f"{found[-1]}={argument}"
         else:
             found.append(argument)
     return found

@@ -3,6 +3,15 @@
 from typing import Final
 
 from convoboss.command import Command
-from convoboss.commands import migrate, roles, tail, topics
+from convoboss.commands import erase, migrate, replay, roles, tail, timeline, topics, verify
 
-COMMANDS: Final[tuple[Command, ...]] = (tail.COMMAND, topics.COMMAND, migrate.COMMAND, roles.COMMAND)
+COMMANDS: Final[tuple[Command, ...]] = (
+    timeline.COMMAND,
+    replay.COMMAND,
+    verify.COMMAND,
+    erase.COMMAND,
+    tail.COMMAND,
+    topics.COMMAND,
+    migrate.COMMAND,
+    roles.COMMAND,
+)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
+from convoboss import arguments as given
 from convoboss.command import Command
 from convoboss.start import FORMS, Start, parse_start
 
@@ -41,19 +42,6 @@ def _topic(text: str) -> str:
     return text
 
 
-def _conversation(text: str) -> str:
-    from schemas.base import BadConversationId, ConversationId
-
-    try:
-        ConversationId.parse(text)
-    except BadConversationId:
-        raise ArgumentTypeError(
-            f"{text!r} is no conversation's id; its form is <channel>:<account>:<customer>,"
-            " for Messenger messenger:<page id>:<PSID>, e.g. messenger:104821769032215:73105284619001"
-        ) from None
-    return text
-
-
 def _start(text: str) -> Start:
     try:
         return parse_start(text, datetime.now(UTC))
@@ -80,7 +68,7 @@ def _count(text: str) -> int:
 def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--conversation",
-        type=_conversation,
+        type=given.any_conversation,
         metavar="ID",
         help="only this conversation, e.g. messenger:<page id>:<PSID>",
     )
