@@ -27,6 +27,9 @@ TOGETHER: Final = (
     0.04  # seconds from one firing of a partition to the next: what comes due meanwhile goes in one transaction
 )
 AHEAD: Final = 1  # batches of a partition's timers that are in the log undecided, before it waits for the decisions
+BEHIND_AFTER: Final = 2.0  # seconds that a timer is late before it is said; they fire within 0.25 s
+BEHIND_COUNTED: Final = 10_000  # of a partition: counting a million would hold up those that are waited for
+BEHIND_POLL: Final = 1.0  # seconds from one look to the next while timers are behind
 NOT_YET: Final = 0.1  # seconds until a partition that is assigned and not yet taken is asked again
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds
@@ -71,6 +74,32 @@ class Watch:
         return inf if self.looking else max(self.look_at, self.rest_until)
 
 
+class Backlog:
+    """Says how many timers are behind, and how late the oldest is: in the metrics, in the readiness, and once in the log."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self.detail = ""
+
+    @property
+    def is_there(self) -> bool:
+        return self._since is not None
+
+    def seen(self, due: int, late: float) -> None:
+        """`late`: seconds since the oldest was due."""
+        behind = late >= BEHIND_AFTER
+        metrics.OLDEST_DUE.set(late)
+        metrics.TIMERS_BEHIND.set(due if behind else 0)
+        self.detail = f"{due} timers are behind, the oldest by {late:.0f} s" if behind else ""
+        now = asyncio.get_running_loop().time()
+        if behind and self._since is None:
+            self._since = now
+            log.warning("timers are behind", timers=due, seconds=round(late, 1))
+        elif not behind and self._since is not None:
+            log.info("timers have caught up", seconds=round(now - self._since, 1))
+            self._since = None
+
+
 class Clockwork:
     """Sleeps until the next timer of the owned partitions is due, and is woken when a nearer one is stored.
 
@@ -89,6 +118,7 @@ class Clockwork:
         self._unknown = asyncio.Event()  # there are partitions whose next timer was never asked for
         self._offset: float | None = None  # the database's time minus the loop's
         self._retries = backoff.delays(RETRY_FIRST, RETRY_CAP, random)
+        self._backlog = Backlog()
 
     # What the switch tells (Told)
 
@@ -183,12 +213,13 @@ class Clockwork:
     async def _keep_polling(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll):
+                async with asyncio.timeout(min(self._poll, BEHIND_POLL) if self._backlog.is_there else self._poll):
                     await self._unknown.wait()
             self._unknown.clear()
             watched = dict(self._watched)
             try:
                 found = await repository.next_timers(self._pool, list(watched))
+                await self._say_how_late(found)
             except Exception as error:
                 if not passes(error):
                     raise
@@ -197,6 +228,15 @@ class Clockwork:
             else:
                 self._follow(watched, found)
                 self._worked()
+
+    async def _say_how_late(self, found: Sequence[repository.NextTimer]) -> None:
+        """Before they fire. What has fired and is not decided yet is in the log: the consumer's lag tells of it."""
+        late = max((each.now - each.due_at for each in found if each.due_at is not None), default=0.0)
+        due = 0
+        if late >= BEHIND_AFTER:
+            late_ones = [each.partition for each in found if each.due_at is not None and each.due_at <= each.now]
+            due = await repository.timers_behind(self._pool, late_ones, BEHIND_COUNTED)
+        self._backlog.seen(due, max(0.0, late))
 
     def _follow(self, watched: dict[int, Watch], found: Sequence[repository.NextTimer]) -> None:
         """Takes in what the database said just now. Only lowers what is known: a batch that is under way is not in it."""
@@ -226,5 +266,5 @@ class Clockwork:
         return next(self._retries)
 
     def _worked(self) -> None:
-        self._health.ok()
+        self._health.ok(self._backlog.detail)
         self._retries = backoff.delays(RETRY_FIRST, RETRY_CAP, random)

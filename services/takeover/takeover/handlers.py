@@ -12,6 +12,7 @@ from runtime.postgres import Connection, Pool
 from runtime.records import Outgoing, Record
 from schemas.base import ConversationEvent, ConversationId
 from schemas.bots import BotSettings
+from schemas.handover import Cause
 from schemas.outcomes import AnswerSuppressed, CommandRefused, TakeoverEnded, TakeoverStarted
 from takeover import metrics, repository
 from takeover.bots import Bots, UnknownBot
@@ -178,8 +179,10 @@ COUNTED: Final = frozenset({TakeoverStarted, TakeoverEnded, AnswerSuppressed, Co
 
 def count(effect: Effect) -> None:
     match effect.event:
-        case TakeoverStarted(cause=cause):
-            metrics.TAKEOVERS.labels(cause).inc()
+        case TakeoverStarted() as started:
+            metrics.TAKEOVERS.labels(started.cause).inc()
+            if started.cause is Cause.FAULT:
+                log.error("a fault brought a person", conversation=started.conversation, error=started.fault)
         case TakeoverEnded(cause=cause):
             metrics.RETURNS.labels(cause).inc()
         case AnswerSuppressed():

@@ -15,4 +15,9 @@ TIMER_DRIFT = histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0, 3600.0),
 )
 TIMERS_FIRED = counter("timers_fired_total", "Timers appended to the log.")
+TIMERS_BEHIND = gauge(
+    "timers_behind",
+    "Timers of this process's partitions that should have fired 2 s ago or more; of a partition 10,000 are counted at most.",
+)
+OLDEST_DUE = gauge("timers_oldest_due_seconds", "How late the oldest timer that has not fired is, in seconds.")
 NEXT_TIMER = gauge("next_timer_seconds", "Seconds until the next timer of this process; negative: overdue.")

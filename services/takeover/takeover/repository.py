@@ -156,6 +156,12 @@ async def fire_timers(tx: Connection, partition: int, most: int) -> list[Firing]
     return [FIRING.validate_json(row["event"]) for row in rows]
 
 
+async def timers_behind(database: Pool, partitions: Sequence[int], most: int) -> int:
+    """How many timers of these partitions are due by the database's clock; of each no more than `most` are counted."""
+    found: int = await database.fetchval(SQL["timers_behind"], partitions, most)
+    return found
+
+
 async def next_timers(database: Connection | Pool, partitions: Sequence[int]) -> list[NextTimer]:
     """The next timer of each partition: each is asked by itself, over the index."""
     rows = await database.fetch(SQL["next_timers"], partitions)
