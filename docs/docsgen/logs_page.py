@@ -34,6 +34,7 @@ COMMON: Final[Mapping[str, str]] = {
 
 # Fields of some lines. A new name is explained here; the page is not made before.
 FIELDS: Final[Mapping[str, str]] = {
+    "advice": "What to do about it.",
     "applied": "Migrations that were applied now.",
     "at": "When it is tried again.",
     "attempts": "Requests to Facebook so far.",
@@ -67,11 +68,12 @@ FIELDS: Final[Mapping[str, str]] = {
     "records": "Number of records.",
     "request": "Id of an HTTP request: the console answers it in `X-Request-Id`.",
     "schema": "Schema in PostgreSQL.",
-    "seconds": "Seconds: until the next try, or that were waited.",
+    "seconds": "Seconds: until the next try, that were waited, or that something is late.",
     "seq": "Number of a visible entry of the conversation.",
     "state": "How a command or an e-mail stands.",
     "status": "HTTP status.",
     "step": "What is being done at Facebook, such as `send` or `pass`.",
+    "timers": "Number of timers.",
     "topic": "Topic.",
     "turn": "Id of a turn.",
     "why": "What the check of a webhook found.",

@@ -17,7 +17,7 @@ TIMER_DRIFT = histogram(
 TIMERS_FIRED = counter("timers_fired_total", "Timers appended to the log.")
 TIMERS_BEHIND = gauge(
     "timers_behind",
-    "Timers of this process's partitions that should have fired 2 s ago or more; of a partition 10,000 are counted at most.",
+    "Timers of this process's partitions that are due and have not fired, once the oldest is 2 s late; of a partition 10,000 are counted at most.",
 )
 OLDEST_DUE = gauge("timers_oldest_due_seconds", "How late the oldest timer that has not fired is, in seconds.")
 NEXT_TIMER = gauge("next_timer_seconds", "Seconds until the next timer of this process; negative: overdue.")
