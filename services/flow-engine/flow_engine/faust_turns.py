@@ -69,7 +69,7 @@ class FaustTurns:
         self._group = group
         self._topic = topic
         self._owned: frozenset[int] | None = None
-        self._taken: Counter[int] = Counter()  # turns of each partition since it was assigned
+        self._taken: Counter[tuple[int, int]] = Counter()  # turns of each generation of the group, and partition
 
     def owned(self) -> Collection[int] | None:
         """The partitions that this process has now; None while they are being assigned."""
@@ -112,9 +112,10 @@ class FaustTurns:
         current = [each for each in arrived if each.event.message.generation_id == app.consumer_generation_id]
         if not current:
             return
-        partition = current[0].event.message.partition
-        for care, part in by_care(current, _value, self._taken[partition]):
-            self._taken[partition] += len(part)
+        first = current[0].event.message
+        place = first.generation_id, first.partition
+        for care, part in by_care(current, _value, self._taken[place]):
+            self._taken[place] += len(part)
             if care is Care.SUSPECT:
                 await _acknowledge(part)
                 await _commit(app)
