@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, cast
 
 import asyncpg
@@ -29,20 +29,30 @@ from takeover.state import Conversation
 
 SIZES: Final = (1_000, 100_000, 1_000_000)
 FEW: Final = 1_000  # conversations that a log is of
-FEW_EVENTS: Final = 40  # of each
-MANY: Final = 8_000
-MANY_EVENTS: Final = 1
-BEFORE: Final = 8  # events that each conversation has had: what its state in the table is of
+FEW_EVENTS: Final = 20  # of each, in a round
+ROUNDS: Final = 2  # of the few: the best counts
+MANY: Final = 6_000
+BEFORE: Final = 6  # events that each conversation has had: what its state in the table is of
+AHEAD: Final = timedelta(minutes=10)
+"""A conversation's time never goes back: those whose last event is of later than now stand still, so that nothing in their state
+grows old between its making and its log (what follows would be other than what was folded)."""
 FILLING: Final = f"messenger:{traffic.PAGE}:1"
 """The conversations that take no part are this and nine digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """Conversations under way: their states, and a log that goes on from there."""
+    """Conversations under way: their states, and what happens from there on."""
 
     states: Mapping[str, Conversation]
-    log: traffic.Log
+    events: Sequence[ConversationEvent]
+
+    def rounds(self, count: int) -> list[traffic.Log]:
+        """The events in so many logs, one after the other, each with what takeover makes of it."""
+        states = dict(self.states)
+        length = len(self.events) // count
+        parts = [self.events[begin : begin + length] for begin in range(0, length * count, length)]
+        return [traffic.Log(part, fold(states, part)) for part in parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +83,22 @@ async def measure(servers: Servers, say: Say) -> Mapping[str, float]:
     await load(settings, [], with_settings=True)
     try:
         for size in SIZES:
-            parts = [going(first, FEW, BEFORE, FEW_EVENTS)]
-            if size > FEW + MANY:
-                parts.append(going(first + FEW, MANY, BEFORE, MANY_EVENTS))
+            ours = going(first, FEW, BEFORE, FEW_EVENTS * ROUNDS)
+            others = going(first + FEW, MANY, BEFORE, 1) if size > FEW + MANY else None
             first += FEW + MANY
             began = time.monotonic()
-            held += await fill(database, [part.states for part in parts], size - held, held)
+            held += await fill(
+                database, [part.states for part in (ours, others) if part is not None], size - held, held
+            )
             say(f"{held:,} conversations in the table after {time.monotonic() - began:.0f} s")
-            for found, part in zip((few, many), parts, strict=False):
-                found[size] = await _cost(servers, settings, part.log)
-                say(f"  {len(part.log.events):,} events of {len(part.states):,} conversations: {found[size]}")
+            few[size] = min(
+                [await _cost(servers, settings, log) for log in ours.rounds(ROUNDS)], key=lambda cost: cost.both
+            )
+            say(f"  {FEW * FEW_EVENTS:,} events of {FEW:,} conversations: {few[size]}")
+            if others is not None:
+                (log,) = others.rounds(1)
+                many[size] = await _cost(servers, settings, log)
+                say(f"  {MANY:,} events of {MANY:,} conversations: {many[size]}")
     finally:
         await database.close()
     figures = {"growth_few": _over(few), "growth_many": _over(many)}
@@ -100,25 +116,24 @@ def _over(found: Mapping[int, Cost]) -> float:
 
 
 def going(first: int, conversations: int, before: int, events: int) -> Going:
-    """`before` events of each are folded, `events` of each are the log."""
-    bot = traffic.settings()
-    whole = traffic.log(first, conversations, conversations * (before + events)).events
+    """`before` events of each are folded, `events` of each are to come; how their story would end is left out."""
+    length = before + events + traffic.TURN
+    whole = traffic.log(first, conversations, conversations * length, ahead=AHEAD).events
     states: dict[str, Conversation] = {}
+    fold(states, whole[: conversations * before])
+    return Going(states, whole[conversations * before : conversations * (before + events)])
+
+
+def fold(states: dict[str, Conversation], events: Sequence[ConversationEvent]) -> Counter[str]:
+    """Brings the states to what they are after the events; returns how many records that leads to, by topic."""
+    bot = traffic.settings()
     effects: Counter[str] = Counter()
-
-    def fold(log: Sequence[ConversationEvent]) -> Iterator[str]:
-        for event in log:
-            state = states.get(event.conversation) or first_contact(event.conversation, bot.bot)
-            decision = decide(state, event, cast("datetime", event.occurred_at), bot)  # `traffic` gives each event one
-            states[event.conversation] = decision.state
-            yield from (effect.topic for effect in decision.effects)
-
-    for _ in fold(whole[: conversations * before]):
-        pass
-    known = dict(states)
-    rest = whole[conversations * before :]
-    effects.update(fold(rest))
-    return Going(known, traffic.Log(rest, effects))
+    for event in events:
+        state = states.get(event.conversation) or first_contact(event.conversation, bot.bot)
+        decision = decide(state, event, cast("datetime", event.occurred_at), bot)  # `traffic` gives each event one
+        states[event.conversation] = decision.state
+        effects.update(effect.topic for effect in decision.effects)
+    return effects
 
 
 async def fill(

@@ -79,13 +79,13 @@ class Log:
     effects: Mapping[str, int]
 
 
-def log(first: int, conversations: int, events: int) -> Log:
+def log(first: int, conversations: int, events: int, *, ahead: timedelta = timedelta()) -> Log:
     """`events` events of that many conversations (the same number each), mixed; customers are numbered from `first`.
 
-    The source's time is now: what is a week old would only be recorded.
+    The source's time is now, or so much later: what is a week old would only be recorded.
     """
     bot = settings()
-    began = datetime.now(UTC)
+    began = datetime.now(UTC) + ahead
     each = events // conversations
     chance = random.Random(first)
     effects: Counter[str] = Counter()
