@@ -82,8 +82,8 @@ def _short(value: str) -> str:
 def _counted(proof: Proof) -> str:
     words: dict[How, str] = {
         "decided": "decided",
-        "copy": "second copies, dropped",
-        "fault": "faults of the rules",
+        "copy": "dropped (seen before)",
+        "fault": "given to a person (the rules raised)",
         "aside": "put aside",
     }
     total = sum(proof.events.values())

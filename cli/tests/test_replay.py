@@ -117,7 +117,7 @@ async def test_what_happened_is_proven_and_the_first_event_that_differs_is_shown
         await told(stack)
         done = await command(stack, "replay", MIA)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
-        assert "1 second copies, dropped" in done.stdout
+        assert "1 dropped (seen before)" in done.stdout
         assert "The row is equal: owner human, epoch 1" in done.stdout
         assert (await command(stack, "replay", f"messenger:{PAGE}:99")).returncode == 9
     await stack.rows(
@@ -195,7 +195,7 @@ async def test_an_event_that_the_rules_could_not_take_folds_as_takeover_folded_i
             await stack.wait_for(OUTCOMES, TakeoverStarted, cause="fault")
     done = await command(stack, "replay", MIA)
     assert done.returncode == 0, done.stdout
-    assert "1 faults of the rules" in done.stdout
+    assert "1 given to a person (the rules raised)" in done.stdout
 
 
 async def test_where_the_beginning_is_gone_it_says_so_and_proves_nothing(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""The commands. A new one is a module with a `COMMAND`, and a line here."""
+"""The commands, in the order of the help. A new one is a module with a `COMMAND`, and a line here."""
 
 from typing import Final
 

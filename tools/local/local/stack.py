@@ -17,6 +17,7 @@ from local.supervisor import Managed, Supervisor
 from local.table import table
 
 KAFKA_ADDRESS = "kafka.address"  # in the data folder
+DATABASE_ADDRESS = "postgres.address"
 SEED_TRIES, SEED_PAUSE = 5, 2.0  # a service may die just then, and comes back
 COMMAND = 60.0  # seconds for a command that prepares something; measured under 2
 
@@ -44,6 +45,9 @@ async def run(options: Options) -> int:
         _check_space(options.data, plan)
         secrets = credentials.of(options.data)
         (options.data / KAFKA_ADDRESS).write_text(plan.kafka)  # for ./convoboss
+        # a database of one's own is named by its setting only: its address may hold a password
+        ours = catalogue.REAL_POSTGRES not in plan.connected
+        (options.data / DATABASE_ADDRESS).write_text(plan.database if ours else "")
         stack = _Stack(plan, secrets, options, board)
         asked.hurry = stack.supervisor.kill
         watching = asyncio.create_task(asked.when_ends(options.parent)) if options.parent else None
