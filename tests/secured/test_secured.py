@@ -22,6 +22,7 @@ from fleet import (
     logged,
     owner_environment,
 )
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
 from local import catalogue
@@ -38,6 +39,7 @@ from story.doors import Console, Facebook, MailCatcher, eventually
 from story.play import Part, perform
 from story.scene import Scene, Stage
 from story.seed import PAGE, seed
+from story.telling import Step
 
 pytestmark = [pytest.mark.infra, pytest.mark.asyncio(loop_scope="module")]
 
@@ -261,14 +263,37 @@ async def test_a_customer_is_answered_by_the_bot_and_handed_to_a_person_on_secur
             (1, "greeted", steps.greeting),
             (2, "handed over", steps.handed_over),
             (3, "answered", steps.operator_answers),
+            (4, "handed back", steps.handed_back),
+            (5, "taken over", taken_over),
         )
         for step in await perform(on, Part("Mia", "Winter", acts)):
             assert step.ok, step
+    await one_voice(fleet)
     for child in fleet.children.values():
         text = child.words()
         assert "kafka-" + child.name not in text
         assert "database-" + child.name not in text
         assert "page-token-of-the-tests" not in text
+
+
+async def taken_over(step: Step, mia: Scene) -> None:
+    await steps.accepted(step, mia.take_over())
+    await steps.accepted(step, mia.hand_back())
+
+
+async def one_voice(fleet: Fleet) -> None:
+    """What the monitor saw of it, once it has measured how soon the bot was silent."""
+
+    async def measured() -> dict[str, float]:
+        url = f"http://127.0.0.1:{fleet.ports['monitor']}/metrics"
+        async with ClientSession() as http, http.get(url) as answer:
+            families = text_string_to_metric_families(await answer.text())
+            return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+
+    silence = "convoboss_takeover_to_silence_seconds_count"
+    found = await eventually("the takeover is measured", measured, lambda seen: seen[silence] >= 1, 30)
+    assert found["convoboss_two_voices_total"] == 0
+    assert found["convoboss_monitor_let_go_total"] == 0
 
 
 @asynccontextmanager
