@@ -9,6 +9,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
+import takeover_stack
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from engine_process import FLOW, Engine
@@ -34,7 +35,8 @@ TEN_MINUTES = 5  # so often a turn is asked again in them: after 30 s, 90 s, 210
 
 
 @pytest.fixture
-async def stack(empty_kafka, database_url) -> AsyncIterator[Stack]:
+async def stack(empty_kafka, database_url, monkeypatch) -> AsyncIterator[Stack]:
+    monkeypatch.setattr(takeover_stack, "PATIENCE", PATIENCE)
     async with Stack.made(empty_kafka, database_url, timer_poll=0.2) as made:
         flow = FlowPublished(id="f1", ref="salon@1", bot="salon", document=FLOW)
         await made.publish(flow, topic=FLOWS)
@@ -204,8 +206,8 @@ async def test_a_flow_that_ends_its_process_each_time_gets_a_person_and_the_othe
         assert (started.conversation, started.cause) == (customer(fatal), "fault")
         assert started.fault == "The turn was begun 3 times and never finished."
         assert metrics.TAKEOVERS.labels("fault")._value.get() == before + 1
-        assert deaths <= 3
-        assert engine.deaths <= deaths + 3, "one for each time it was asked again"
+        assert deaths <= 4, "few, until it comes first; one more where the group is shared anew meanwhile"
+        assert engine.deaths <= deaths + 2 * 3, "one for each time it was asked again; two where the commit failed"
         assert await said_to(stack) == Counter({**{customer(number): 1 for number in here}, late.conversation: 1}), (
             "fallback text for the one, an answer for each of the others"
         )
