@@ -350,7 +350,8 @@ def law_5(step: Taken) -> Iterator[str]:
     channel = step.settings.messenger[0]
     known, owner = after.thread.expected
     elsewhere = known and owner != channel.app_id
-    if step.of(TakeoverEnded) and after.owner == "bot" and elsewhere and channel.has_default_app:
+    told_since = any(isinstance(place.event, ThreadChanged) and place.ended for place in step.places)
+    if step.of(TakeoverEnded) and after.owner == "bot" and elsewhere and channel.has_default_app and not told_since:
         yield f"the episode ended, the thread is {owner}'s, and nobody takes it"
     yield from _take_comes_first(step)
     mirror = (after.thread.known, after.thread.owner)

@@ -125,6 +125,8 @@ class Ownership(RuleBasedStateMachine):
         notification=st.booleans(),
         default_app=st.sampled_from((True, True, False)),
         known=st.sampled_from((True, True, False)),
+        opening=st.sampled_from(("nothing", "a turn", "a request", "a request", "silent Done", "an operator")),
+        expiry=st.sampled_from((30, 600, None)),
         takeover=st.builds(
             TakeoverSettings,
             default_session_expiry=st.sampled_from((90, 3600, None)),
@@ -133,9 +135,21 @@ class Ownership(RuleBasedStateMachine):
             say_after_expiry=st.booleans(),
         ),
     )
-    def begins(self, notification, default_app, known, takeover):
+    def begins(self, notification, default_app, known, opening, expiry, takeover):
         settings = bot_settings(notification=notification, default_app=default_app, takeover=takeover)
-        self.play = Play(settings, known=known, rules=self.rules_module)
+        play = self.play = Play(settings, known=known, rules=self.rules_module)
+        if opening != "nothing":
+            play.says("hi")
+        if not known and opening != "nothing":
+            play.named()
+        if opening in {"a request", "silent Done", "an operator"}:
+            play.says("one more")
+            play.asks_person(auto_return=expiry)
+        if opening == "silent Done":
+            play.facebook_does_all().wait(20)
+            play.says("does anybody read this?")
+        if opening == "an operator":
+            play.takes_over(ANA)
 
     # Few rules, each with a writer's choices inside: a run chooses among rules evenly and leaves some out altogether.
 

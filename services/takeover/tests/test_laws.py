@@ -1,6 +1,6 @@
 """The laws hold whatever the writers do, in whatever order it comes; and rules that are wrong on purpose break them.
 
-CONVOBOSS_LAWS_DEPTH=6 explores deeper, CONVOBOSS_LAWS_RUNS=5000 plays longer.
+LAWS_DEPTH=6 explores deeper, LAWS_RUNS=5000 plays longer.
 """
 
 import os
@@ -18,12 +18,13 @@ from ownership_machine import Ownership
 
 from takeover import decide as real_rules
 
-DEPTH: Final = int(os.environ.get("CONVOBOSS_LAWS_DEPTH", "5"))
-RUNS: Final = int(os.environ.get("CONVOBOSS_LAWS_RUNS", "300"))
+DEPTH: Final = int(os.environ.get("LAWS_DEPTH", "5"))
+RUNS: Final = int(os.environ.get("LAWS_RUNS", "200"))
 STEPS: Final = 50
 CHECKS: Final = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
+@pytest.mark.timeout(1800)
 def test_whatever_happens_the_laws_hold():
     run_state_machine_as_test(
         Ownership,

@@ -552,7 +552,6 @@ def test_the_page_lists_the_mutants():
 
 def test_the_page_tells_how_much_is_explored():
     page = PAGE.read_text(encoding="utf-8")
-    for depth in (5, 6):
-        assert f"{FOUND[depth].nodes:,}" in page
-        assert f"{FOUND[depth].steps:,}" in page
+    found = re.sub(r"\s+", " ", page)
+    assert f"{FOUND[5].nodes:,} different states, {FOUND[5].steps:,} decisions" in found
     assert f"{sum(len(script) for script in CAST.values())} moves" in page
