@@ -42,7 +42,7 @@ from schemas.topics import MESSENGER_COMMANDS, OUTCOMES
 RACES: Final = int(os.environ.get("BENCH_RACES", "1000"))  # with each bot; as many conversations
 RATE: Final = 8.0  # races a second, at most
 ABREAST: Final = 2  # races under way before the next waits: with more, it would be a queue in front of a busy machine
-MEETING: Final = 25.0  # first contacts a second
+MEETING: Final = 40.0  # first contacts a second
 APART: Final = 0.05  # seconds between customer and operator, at most
 NEXT: Final = 1.0  # seconds after the race, until the customer writes again
 LEFT: Final = 5.0  # seconds after which an operator's message is not waited for any more; it may still come

@@ -37,7 +37,7 @@ from takeover.timers import timers
 
 PENDING: Final = 1_000_000
 DUE: Final = 50_000  # of each round, and of the minute
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 IDLE: Final = 14.0  # seconds for the process to start and then to idle
 SPARE: Final = 1.5  # times what loading the pending ones took: that long, at most, takes loading those that fire
 BETWEEN: Final = 20.0  # seconds from round to round
