@@ -34,10 +34,8 @@ def main() -> int:
         return 1 if verdict.findings else 0
     folder = Path(given.keep or tempfile.mkdtemp(prefix="faults-"))
     folder.mkdir(parents=True, exist_ok=True)
-    print(
-        f"seed {given.seed}: make faults ARGS='--seed {given.seed} --seconds {given.seconds:.0f}' repeats these faults",
-        flush=True,
-    )
+    length = "--short" if given.short else f"--seconds {given.seconds:.0f}"
+    print(f"make faults ARGS='--seed {given.seed} {length}' repeats these faults.", flush=True)
 
     def keep(evidence: Evidence) -> None:
         (folder / KEPT).write_bytes(pickle.dumps(evidence))
