@@ -7,18 +7,21 @@ it is taken: it is done once, and if it does not end, the switch asks it again, 
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from math import inf
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-CAREFUL: Final = 50
+CAREFUL: Final = 16
 """The first turns of a partition that this process was given go one by one, so that the one that ends it comes first next time."""
+WARY: Final = 1000
+"""Until so many, parts double: whichever ends the process, a few starts later it comes first, and a backlog is hardly held up."""
 _FIRST_ASKING: Final = b'"attempt":1,'  # in a text the quotation marks are escaped
 
 
 class Care(Enum):
     TOGETHER = "acknowledged when all are answered"
-    ALONE = "acknowledged when it is answered, and the broker is told at once"
+    TOLD = "acknowledged when all are answered, and the broker is told at once"
     SUSPECT = "acknowledged before it is taken, and the broker is told"
 
 
@@ -33,14 +36,27 @@ def by_care(turns: Sequence[T], value: Callable[[T], bytes | None], taken: int) 
     `taken`: how many of the partition this process has taken since it was given to it.
     """
     together: list[T] = []
+    begun = taken  # number of the first of `together`
     for number, turn in enumerate(turns, start=taken):
         suspect = number == 0 or is_asked_again(value(turn))
-        if not suspect and number >= CAREFUL:
-            together.append(turn)
-            continue
-        if together:
-            yield Care.TOGETHER, together
+        if together and (suspect or len(together) >= _most(begun)):
+            yield _care(begun), together
             together = []
-        yield Care.SUSPECT if suspect else Care.ALONE, [turn]
+        if suspect:
+            yield Care.SUSPECT, [turn]
+        else:
+            begun = begun if together else number
+            together.append(turn)
     if together:
-        yield Care.TOGETHER, together
+        yield _care(begun), together
+
+
+def _most(number: int) -> float:
+    """Turns that go together from this one on."""
+    if number < CAREFUL:
+        return 1
+    return number if number < WARY else inf
+
+
+def _care(number: int) -> Care:
+    return Care.TOLD if number < WARY else Care.TOGETHER

@@ -123,7 +123,7 @@ class FaustTurns:
             else:
                 await take([_raw(each.event.message) for each in part])
                 await _acknowledge(part)
-                if care is Care.ALONE:
+                if care is Care.TOLD:
                     await _commit(app)
 
     async def _until_stopped(self, app: "faust.App", lanes: Lanes[_Arrived]) -> None:

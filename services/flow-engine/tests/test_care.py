@@ -1,6 +1,9 @@
 """Which turns go alone, so that one that ends its process harms no other."""
 
-from flow_engine.care import CAREFUL, Care, by_care, is_asked_again
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flow_engine.care import CAREFUL, WARY, Care, by_care, is_asked_again
 from schemas import envelope
 from schemas.turns import TurnAsked, TurnInput
 
@@ -8,7 +11,7 @@ FIRST = b'{"attempt":1,"x":2}'
 AGAIN = b'{"attempt":2,"x":2}'
 
 
-def parts(values: list[bytes | None], taken: int = CAREFUL) -> list[tuple[Care, int]]:
+def parts(values: list[bytes | None], taken: int = WARY) -> list[tuple[Care, int]]:
     return [(care, len(part)) for care, part in by_care(values, lambda value: value, taken)]
 
 
@@ -22,8 +25,35 @@ def test_a_turn_that_is_asked_again_goes_alone_in_its_place():
 
 
 def test_after_an_assignment_the_first_is_under_suspicion_and_some_more_go_one_by_one():
-    assert parts([FIRST] * 3, taken=0) == [(Care.SUSPECT, 1), (Care.ALONE, 1), (Care.ALONE, 1)]
-    assert parts([FIRST] * 5, taken=CAREFUL - 2) == [(Care.ALONE, 1), (Care.ALONE, 1), (Care.TOGETHER, 3)]
+    assert parts([FIRST] * 3, taken=0) == [(Care.SUSPECT, 1), (Care.TOLD, 1), (Care.TOLD, 1)]
+    assert parts([FIRST] * 5, taken=CAREFUL - 2) == [(Care.TOLD, 1), (Care.TOLD, 1), (Care.TOLD, 3)]
+
+
+def test_then_parts_double_until_there_is_no_more_suspicion():
+    sizes = [size for _, size in parts([FIRST] * 3000, taken=0)]
+    assert sizes == [1] * CAREFUL + [CAREFUL * 2**n for n in range(6)] + [3000 - CAREFUL * 2**6]
+    assert parts([FIRST] * 3000, taken=0)[-1] == (Care.TOGETHER, 3000 - CAREFUL * 2**6)
+
+
+@given(st.lists(st.sampled_from([FIRST, AGAIN, None]), max_size=400), st.integers(0, 1200))
+def test_every_turn_is_in_one_part_in_its_order(values, taken):
+    found = list(by_care(list(enumerate(values)), lambda each: each[1], taken))
+    assert [each for _, part in found for each in part] == list(enumerate(values))
+    assert all(len(part) == 1 for care, part in found if care is Care.SUSPECT)
+
+
+@given(st.integers(0, 5000))
+def test_a_turn_that_ends_the_process_comes_first_after_a_few_starts(fatal):
+    """What was told to the broker is behind the next start."""
+    starts = 0
+    while fatal:
+        place = 0
+        for _, part in by_care([FIRST] * (fatal + 1000), lambda value: value, 0):
+            if place + len(part) > fatal:
+                break
+            place += len(part)
+        fatal, starts = fatal - place, starts + 1
+    assert starts <= 10
 
 
 def test_the_asking_is_read_from_the_record_as_the_switch_writes_it_whatever_the_customer_says():
