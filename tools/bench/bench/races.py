@@ -47,7 +47,7 @@ APART: Final = 0.05  # seconds between customer and operator, at most
 NEXT: Final = 1.0  # seconds after the race, until the customer writes again
 LEFT: Final = 5.0  # seconds after which an operator's message is not waited for any more; it may still come
 EXPIRY: Final = 20  # seconds of a takeover
-BACK: Final = 30.0  # seconds within which a conversation that is to race again is the bot's
+BACK: Final = 60.0  # seconds within which a conversation that is to race again is the bot's
 LOOK: Final = 0.5  # seconds
 EMAIL: Final = "ana@example.com"
 PASSWORD: Final = "a-password-of-the-bench"  # noqa: S105 - nobody's
@@ -104,7 +104,7 @@ class Verdict:
 
 
 async def measure(servers: Servers, say: Say) -> Mapping[str, float]:
-    """Raises TimeoutError, Ended, and Refused where the console does not take an operator's message."""
+    """Raises TimeoutError, Ended, and Refused where the operator cannot sign in or see a conversation."""
     takeover = TakeoverSettings(default_session_expiry=EXPIRY)
     async with product.running(servers, "races", say, engine="bench.slow_engine", takeover=takeover) as ours:
         admin = ConsoleSettings(kafka_bootstrap=servers.bootstrap, database_url=SecretStr(ours.database))
@@ -124,16 +124,27 @@ async def _races(page: Page, desk: "Desk", pids: Sequence[int], say: Say) -> tup
     waiting = iter(customers)
     await paced(lambda: page.asks(next(waiting)), len(customers), MEETING)
     say(f"{len(customers)} conversations; {RATE:.0f} races a second at most, {ABREAST} at a time")
-    chance, gate = random.Random(1), asyncio.Semaphore(ABREAST)
+    scene = Scene(page, desk, say, random.Random(1), asyncio.Semaphore(ABREAST))
     races: list[Race] = []
     before, began, busy = sum(map(cpu_seconds, pids)), time.monotonic(), _busy()
     for number in range(len(BOTS)):
-        plan = [_race(page, desk, bot, each, number, chance, gate) for bot, each in _plan(customers, number)]
+        plan = [_race(scene, bot, each, number) for bot, each in _plan(customers, number)]
         begin = iter(plan)
         races += await paced(begin.__next__, len(plan), RATE)
         seconds = time.monotonic() - began
         say(f"{len(races)} races, {len(races) / seconds:.1f} a second, {(_busy() - busy) / seconds:.1f} cores busy")
     return races, (sum(map(cpu_seconds, pids)) - before) / len(races)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all races share."""
+
+    page: Page
+    desk: "Desk"
+    say: Say
+    chance: random.Random
+    gate: asyncio.Semaphore
 
 
 def _busy() -> float:
@@ -150,13 +161,12 @@ def _plan(customers: Sequence[str], number: int) -> list[tuple[str, str]]:
     return [(names[(number + place) % len(names)], customer) for place, customer in enumerate(customers)]
 
 
-async def _race(
-    page: Page, desk: "Desk", bot: str, customer: str, number: int, chance: random.Random, gate: asyncio.Semaphore
-) -> Race:
+async def _race(scene: "Scene", bot: str, customer: str, number: int) -> Race:
+    page, desk = scene.page, scene.desk
     conversation = f"messenger:{PAGE}:{customer}"
     seen = await desk.open(conversation)
     text = f"Ana here, {number}: how can I help?"
-    ahead = chance.uniform(-APART, APART)
+    ahead = scene.chance.uniform(-APART, APART)
 
     async def customer_writes() -> None:
         await asyncio.sleep(max(0.0, -ahead))
@@ -164,9 +174,14 @@ async def _race(
 
     async def operator_writes() -> tuple[str, float, float]:
         await asyncio.sleep(max(0.0, ahead))
-        return await desk.reply(conversation, seen, text)
+        began = time.time()
+        try:
+            return await desk.reply(conversation, seen, text), began, time.time()
+        except Refused as error:
+            scene.say(f"{error}")
+            return "", began, time.time()  # counts as lost
 
-    async with gate:
+    async with scene.gate:
         left = page.until_left(customer, text)
         _, (command, posted, taken) = await asyncio.gather(customer_writes(), operator_writes())
         await asyncio.wait([left], timeout=LEFT)
@@ -201,12 +216,11 @@ class Desk:
                 await asyncio.sleep(LOOK)
         return found["epoch"], found["seq"]
 
-    async def reply(self, conversation: str, seen: tuple[int, int], text: str) -> tuple[str, float, float]:
-        """The command's id, and when it was sent and taken."""
+    async def reply(self, conversation: str, seen: tuple[int, int], text: str) -> str:
+        """The command's id. Raises Refused."""
         body = {"epoch": seen[0], "seq": seen[1], "text": text}
-        began = time.time()
         answer = await self._ask("POST", f"/conversations/{quote(conversation, safe='')}/replies", body)
-        return answer["command"], began, time.time()
+        return str(answer["command"])
 
     async def _ask(self, method: Literal["GET", "POST"], path: str, body: object = None) -> Any:  # JSON
         async with self._http.request(method, self._url + path, json=body, headers=self._headers) as answer:
