@@ -17,7 +17,7 @@ from schemas.topics import CONVERSATIONS, MESSENGER_COMMANDS, OUTCOMES
 
 SCHEMA: Final = "monitor"
 GROUP: Final = "monitor"
-GATHER: Final = 1.0  # seconds: nobody waits for it, and a batch costs as much as dozens of records
+GATHER: Final = 2.0  # seconds: nobody waits for it, and a batch costs as much as dozens of records
 CONNECTIONS: Final = (
     1  # its batches are small and may wait for each other; each more is a process of PostgreSQL with its memory
 )
