@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-CAREFUL: Final = 16
+CAREFUL: Final = 4
 """The first turns of a partition that this process was given go one by one, so that the one that ends it comes first next time."""
-WARY: Final = 1000
+WARY: Final = 256
 """Until so many, parts double: whichever ends the process, a few starts later it comes first, and a backlog is hardly held up."""
 _FIRST_ASKING: Final = b'"attempt":1,'  # in a text the quotation marks are escaped
 

@@ -42,9 +42,9 @@ def test_every_turn_is_in_one_part_in_its_order(values, taken):
     assert all(len(part) == 1 for care, part in found if care is Care.SUSPECT)
 
 
-@given(st.integers(0, 5000))
+@given(st.integers(0, 500))
 def test_a_turn_that_ends_the_process_comes_first_after_a_few_starts(fatal):
-    """What was told to the broker is behind the next start."""
+    """Anywhere in a batch: what was told to the broker is behind the next start."""
     starts = 0
     while fatal:
         place = 0
