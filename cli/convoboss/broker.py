@@ -31,10 +31,17 @@ async def partitions(settings: ServiceSettings) -> Mapping[str, int]:
 
 
 @asynccontextmanager
-async def reader(settings: ServiceSettings) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of no group. Where retention took records away meanwhile, it goes on at the first that is left."""
+async def reader(settings: ServiceSettings, *, wait: int = 500) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of no group. Where retention took records away meanwhile, it goes on at the first that is left.
+
+    `wait`: ms that the broker waits for records to come, which it answers nothing else in.
+    """
     consumer = AIOKafkaConsumer(
-        **connection(settings, NAME), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+        **connection(settings, NAME),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=wait,
     )
     try:
         async with told(settings):

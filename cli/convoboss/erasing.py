@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -62,12 +62,12 @@ class Kept(NamedTuple):
 async def erase(conversation: str, by: str, *, dry_run: bool, yes: bool) -> int:
     """Raises CommandError."""
     settings = load(ServiceSettings)
-    await gathering.common(settings)
+    present = await gathering.present(settings)
     async with ledger.reading(settings) as reader:
         state = await holdings.standing(reader, conversation)
         before = await holdings.held(reader, conversation)
     look, now = Look.of(sys.stdout), datetime.now(UTC)
-    for line in shown(state, before, await _kept(settings), now):
+    for line in shown(state, before, await _kept(settings, present), now):
         print(*wrapped(line, look.width) if look.width is not None and not line.startswith(" ") else [line], sep="\n")
     if dry_run:
         print("Nothing was changed (--dry-run).")
@@ -145,9 +145,8 @@ async def _watched(settings: ServiceSettings, conversation: str, before: Convers
     return 0
 
 
-async def _kept(settings: ServiceSettings) -> list[Kept]:
+async def _kept(settings: ServiceSettings, present: Container[str]) -> list[Kept]:
     """Of every topic that holds something of conversations."""
-    present = await broker.partitions(settings)
     names = [name for name, topic in TOPICS.items() if topic.cleanup == "delete" and name in present]
     async with broker.told(settings):
         async with asyncio.timeout(broker.ANSWER):

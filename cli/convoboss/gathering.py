@@ -1,7 +1,7 @@
 """Partitions of topics from their first record to their present end, without a group and without commits."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +17,7 @@ from schemas import envelope
 from schemas.topics import CONVERSATIONS
 
 POLL: Final = 500  # ms
+WAIT: Final = 20  # ms; what is read is there already
 STALLED: Final = 15.0  # seconds without a record, though some are to come
 
 
@@ -29,10 +30,10 @@ class Partition:
     reach: Reach = Reach()  # noqa: RUF009 - it is frozen
 
 
-async def common(settings: ServiceSettings) -> int:
-    """How many partitions the log has at the broker. Raises TopicsMissing, BrokerAway."""
-    found = (await broker.partitions(settings)).get(CONVERSATIONS, 0)
-    if not found:
+async def present(settings: ServiceSettings) -> Mapping[str, int]:
+    """Topic → its partitions at the broker, the log's among them. Raises TopicsMissing, BrokerAway."""
+    found = await broker.partitions(settings)
+    if not found.get(CONVERSATIONS):
         raise TopicsMissing((CONVERSATIONS,), settings.kafka_bootstrap)
     return found
 
@@ -40,16 +41,20 @@ async def common(settings: ServiceSettings) -> int:
 async def pieces(
     consumer: AIOKafkaConsumer, settings: ServiceSettings, part: Partition, key: bytes | None = None
 ) -> AsyncIterator[list[Piece]]:
-    """The records with this key, or all. Empty lists tell that reading goes on. Sets `part.reach` with the first list."""
+    """The records with this key, or all. Empty lists tell that reading goes on. Sets `part.reach` as it begins."""
     place, kind = TopicPartition(part.topic, part.number), KINDS[part.topic]
     async with broker.told(settings):
         consumer.assign([place])
+        consumer.pause(place)  # a fetch that waits for what comes would hold up the questions to the broker
         begin = (await consumer.beginning_offsets([place]))[place]
         end = (await consumer.end_offsets([place]))[place]
+        part.reach = Reach(begin, end)
+        if begin == end:
+            return
         consumer.seek(place, begin)
+        consumer.resume(place)
         first_at: datetime | None = None
         heard = time.monotonic()
-        part.reach = Reach(begin, end)
         while await consumer.position(place) < end:
             raws = [raw for found in (await consumer.getmany(place, timeout_ms=POLL)).values() for raw in found]
             if raws:

@@ -21,6 +21,7 @@ from convoboss.terminal import Look, escaped, visible
 from runtime.service import load
 from runtime.settings import ServiceSettings
 from schemas.base import BadConversationId, ConversationId
+from schemas.topics import CONVERSATIONS
 
 TOGETHER: Final = 500  # pieces in memory on their way to disk
 SHOWN: Final = 20  # conversations that differ, told one by one
@@ -66,13 +67,16 @@ class Summary:
 async def verify(partitions: Sequence[int] | None, *, as_json: bool) -> int:
     """`partitions` None: all. Prints the summary. Raises CommandError."""
     settings = load(ServiceSettings)
-    count = await gathering.common(settings)
+    present = await gathering.present(settings)
+    count = present[CONVERSATIONS]
     for number in partitions or ():
         if number >= count:
             raise NoPartition(number, count)
     progress = _Progress()
     chosen = range(count) if partitions is None else partitions
-    summaries = [await _partition(settings, number, progress) for number in chosen]
+    topics = [topic for topic in KINDS if topic in present]
+    async with broker.reader(settings, wait=gathering.WAIT) as consumer:
+        summaries = [await _partition(settings, consumer, topics, number, progress) for number in chosen]
     progress.done()
     if as_json:
         print(escaped(orjson.dumps([_facts(each) for each in summaries]).decode()))
@@ -83,7 +87,9 @@ async def verify(partitions: Sequence[int] | None, *, as_json: bool) -> int:
     return UNPROVEN if any(each.unproven for each in summaries) else 0
 
 
-async def _partition(settings: ServiceSettings, number: int, progress: "_Progress") -> Summary:
+async def _partition(
+    settings: ServiceSettings, consumer: AIOKafkaConsumer, topics: Sequence[str], number: int, progress: "_Progress"
+) -> Summary:
     """The tables first: what they hold is in the topics' present ends, or in the outbox."""
     with Spill() as spill:
         async with ledger.reading(settings) as connection:
@@ -95,11 +101,9 @@ async def _partition(settings: ServiceSettings, number: int, progress: "_Progres
                     spill.add(waiting)
                     waiting.clear()
             spill.add(waiting)
-        present = await broker.partitions(settings)
-        parts = [Partition(topic, number) for topic in KINDS if topic in present]
-        async with broker.reader(settings) as consumer:
-            for part in parts:
-                await _read(consumer, settings, part, spill, progress)
+        parts = [Partition(topic, number) for topic in topics]
+        for part in parts:
+            await _read(consumer, settings, part, spill, progress)
         place = Place(number, *stand, {part.topic: part.reach for part in parts})
         return _proven(spill, place, progress)
 
