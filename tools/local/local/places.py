@@ -9,7 +9,7 @@ from local.credentials import Credentials
 
 GRAPH_VERSION = "v26.0"
 SLOW_WORD = "take your time"  # a customer who writes this gets a slow turn: one step of the story is about that
-DATABASE_POOL = "4"  # connections a service: each is a process of some MiB, and two cores do no more at once
+DATABASE_POOL = "3"  # connections a service: each is a process of some MiB, and two cores do no more at once
 SMTP = "smtp"  # the mail catcher's second port
 
 
