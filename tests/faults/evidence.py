@@ -76,7 +76,7 @@ class Written:
 class Evidence:
     """All of it. `box` has the entries of the box's record as JSON, oldest first; `commands_taken`: operators' commands that
 
-    the console answered 202, id → kind; `default_expiry`: seconds, of the bot's settings; `over_at`: when it was collected,
+    the console answered 202, id → kind; `two_voices`: commands that the monitor found; `default_expiry`: seconds, of the bot's settings; `over_at`: when it was collected,
     by the machine's clock, which is also the brokers'.
     """
 
@@ -90,6 +90,7 @@ class Evidence:
     written: Sequence[Written] = ()
     ledger: Mapping[str, Ledger] = field(default_factory=dict)
     commands_taken: Mapping[str, str] = field(default_factory=dict)
+    two_voices: Sequence[str] = ()
     default_expiry: int = DEFAULT_EXPIRY
     app: str = APP
     page_inbox: str = PAGE_INBOX_APP
@@ -153,6 +154,7 @@ async def collect(stack: Stack, commands_taken: Mapping[str, str]) -> Evidence:
     try:
         ledger = await connection.fetch("SELECT command, state, unknowns FROM fb_handover.outgoing")
         written = await connection.fetch("SELECT episode, address_key, message_id FROM notifier.email")
+        found = await connection.fetch("SELECT command FROM monitor.two_voices")
     finally:
         await connection.close()
     return Evidence(
@@ -166,6 +168,7 @@ async def collect(stack: Stack, commands_taken: Mapping[str, str]) -> Evidence:
         written=[Written(row["episode"], row["address_key"], row["message_id"]) for row in written],
         ledger={row["command"]: Ledger(row["state"], row["unknowns"]) for row in ledger},
         commands_taken=dict(commands_taken),
+        two_voices=[row["command"] for row in found],
     )
 
 

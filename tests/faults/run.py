@@ -90,10 +90,13 @@ async def run(plan: Plan, folder: Path, say: Say, keep: Callable[[Evidence], Non
         evidence = await collect(stack, traffic.load.accepted)
         if keep:
             keep(evidence)
+        verdict = check(evidence)
+        if len(evidence.two_voices) != verdict.counts()["two_voices"]:
+            still_open = [*still_open, f"the monitor counted {len(evidence.two_voices)} two voices"]
         ends: dict[str, int] = {}
         for end in stack.ends:
             ends[end.name] = ends.get(end.name, 0) + 1
-        return Result(plan, check(evidence), chaos.done, traffic.load.counts, seconds, rested, still_open, ends)
+        return Result(plan, verdict, chaos.done, traffic.load.counts, seconds, rested, still_open, ends)
     finally:
         await traffic.abandon()
         await stack.down()

@@ -42,6 +42,7 @@ PROCESSES: Final = {
     "fb-handover-1": catalogue.FB_HANDOVER,
     "fb-handover-2": catalogue.FB_HANDOVER,
     "notifier": catalogue.NOTIFIER,
+    "monitor": catalogue.MONITOR,
     "console": catalogue.CONSOLE,
     "mail": catalogue.MAIL,
     "facebook": catalogue.FACEBOOK,

@@ -37,6 +37,7 @@ SERVICES: Final = {
     "fb-handover": "fb_handover",
     "console": "console",
     "notifier": "notifier",
+    "monitor": "monitor",
 }
 PATIENCE: Final = 60.0  # seconds
 QUESTION: Final = "When are your opening hours?"  # a keyword of the example flow, answered without typing first
