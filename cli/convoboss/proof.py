@@ -43,7 +43,10 @@ class Difference:
 
 @dataclass(slots=True)
 class Proof:
-    """`compared`: topic → records that are equal. `gone`: as many that retention may have taken. `pending`: in the outbox."""
+    """`compared`: topic → records that are equal. `gone`: as many that retention may have taken. `pending`: in the outbox.
+
+    `later`: fields of the state that the version which wrote the row did not have; the row says nothing of them.
+    """
 
     conversation: str
     verdict: Verdict = "equal"
@@ -57,6 +60,7 @@ class Proof:
     compared: dict[str, int] = field(default_factory=dict)
     gone: int = 0
     pending: int = 0
+    later: tuple[str, ...] = ()
 
 
 def bot_of(evidence: Evidence, place: Place) -> str | None:
@@ -82,6 +86,7 @@ def prove(evidence: Evidence, place: Place) -> Proof:
         proof.last = each.logged.offset
         proof.state = each.after
         steps += [(each.logged, effect) for effect in each.effects]
+    proof.later = _later(evidence.row, proof.state)
     proof.beginning_gone = place.reach(CONVERSATIONS).begin > 0 and not begins_here(evidence)
     found = [
         *_Published(evidence, place, proof).differences(steps),
@@ -187,7 +192,9 @@ def _row_differences(evidence: Evidence, place: Place, state: Conversation | Non
             first = next(each.logged for each in folded(evidence, place) if each.after is not None)
             yield Difference(first, "row", "There is no row, and the log leads to one.")
         return
-    fields = tuple(_differing(values(state), values_of_row(row)))
+    later = _later(row, state)
+    log, table = values(state), values_of_row(row)
+    fields = tuple(each for each in _differing(log, table) if each.field not in later)
     if fields:
         yield _where_the_row_parts(evidence, place, row, fields)
         return  # the timers follow from the state
@@ -196,7 +203,7 @@ def _row_differences(evidence: Evidence, place: Place, state: Conversation | Non
 
 def _where_the_row_parts(evidence: Evidence, place: Place, row: Row, fields: tuple[FieldDifference, ...]) -> Difference:
     """A row that lags is as it was before some event; another one's fields were set by events: the first of those counts."""
-    wanted = values_of_row(row)
+    told = values_of_row(row)
     names = {each.field for each in fields}
     before: Mapping[str, str] = {}
     set_by: dict[str, Logged] = {}
@@ -206,6 +213,8 @@ def _where_the_row_parts(evidence: Evidence, place: Place, row: Row, fields: tup
         if each.after is None:
             continue
         now = values(each.after)
+        later = _later(row, each.after)
+        wanted, now = _without(told, later), _without(now, later)
         if was_equal and now != wanted:
             lacks = each.logged
         was_equal = now == wanted
@@ -216,6 +225,26 @@ def _where_the_row_parts(evidence: Evidence, place: Place, row: Row, fields: tup
         return Difference(lacks, "row", "The row is as it was before this event.", fields)
     first = min(set_by.values(), key=lambda logged: logged.offset, default=None)
     return Difference(first, "row", "The row holds something else than this event and those after it lead to.", fields)
+
+
+def _later(row: Row | None, state: Conversation | None) -> tuple[str, ...]:
+    """Fields that came later than the row: all that a version knows it writes, also where there is nothing in it."""
+    if row is None or state is None:
+        return ()
+    document = orjson.loads(row.state)
+    return tuple(path for path in _flat_of(state.to_json()) if _is_later(document, path.split(".")))
+
+
+def _is_later(document: dict[str, object], path: Sequence[str]) -> bool:
+    """Only of the state's own fields and those of its parts: what is deeper may be a customer's data."""
+    if path[0] not in document:
+        return path[0] in Conversation.__dataclass_fields__
+    part = document[path[0]]
+    return len(path) == 2 and isinstance(part, dict) and path[1] not in part
+
+
+def _without(told: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, value in told.items() if name not in names}
 
 
 def _timer_differences(evidence: Evidence, place: Place, state: Conversation) -> Iterator[Difference]:

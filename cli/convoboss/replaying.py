@@ -52,6 +52,8 @@ def text(proof: Proof, place: Place, look: Look) -> Iterator[str]:
     if proof.state is not None and proof.difference is None:
         state = proof.state
         yield f"The row is equal: owner {state.owner}, epoch {state.epoch}, entry {state.seq}. So are its timers."
+    if proof.later:
+        yield f"The row is of an earlier version, which did not have these: {', '.join(proof.later)}."
     if proof.difference is not None:
         yield from difference_text(proof.difference)
     yield look.paint(_verdict(proof), COLOURS[proof.verdict])
@@ -142,6 +144,7 @@ def facts(proof: Proof, place: Place) -> dict[str, object]:
         "published_equal": proof.compared,
         "published_gone": proof.gone,
         "published_pending": proof.pending,
+        "fields_not_in_the_row": list(proof.later),
         "difference": None if difference is None else difference_facts(difference),
     }
 

@@ -1,10 +1,12 @@
 """The proof itself, on evidence made by the rules: each planted difference is found, and named by its event."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -138,6 +140,30 @@ def test_each_planted_difference_is_found_and_named_by_its_event(name: str) -> N
     assert difference.where == where
     assert difference.event == world.logged[number]
     assert words in difference.sentence + " ".join(each.field for each in difference.fields)
+
+
+def _rewritten(found: Evidence, change: Callable[[dict[str, Any]], object]) -> None:
+    assert found.row is not None
+    document = json.loads(found.row.state)
+    change(document)
+    found.row = found.row._replace(state=json.dumps(document))
+
+
+def test_a_row_of_an_earlier_version_says_nothing_of_fields_that_came_later() -> None:
+    found = seen(story())
+    _rewritten(found, lambda document: (document.pop("ended_at"), document["episode"].pop("held_since")))
+    proof = prove(found, place())
+    assert (proof.verdict, proof.later) == ("equal", ("episode.held_since", "ended_at"))
+    _rewritten(found, lambda document: document.update(greeting="Hello"))
+    proof = prove(found, place())
+    assert proof.difference is not None
+    assert [each.field for each in proof.difference.fields] == ["greeting"]
+
+
+def test_what_is_missing_deeper_in_a_row_is_a_difference() -> None:
+    found = seen(story())
+    _rewritten(found, lambda document: document["recent"].pop())
+    assert prove(found, place()).verdict == "different"
 
 
 def test_what_waits_in_the_outbox_and_what_retention_took_is_no_difference() -> None:

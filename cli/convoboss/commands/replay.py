@@ -14,6 +14,9 @@ and its timers, and every record of outcomes, messenger.commands and turns, by i
 Where they differ it shows the first event from which on they do, and the fields. It only reads: one read-only transaction,
 no consumer group.
 
+It folds by the rules of this version. What an earlier one decided by other rules is told as a difference; fields that an
+earlier version did not have yet are named, and are none.
+
 Exit code 0: equal. 7: different. 8: the log's beginning is gone (it keeps 30 days), and what is left does not lead to the
 row: nothing is proven. 9: no such conversation.
 """
