@@ -29,7 +29,7 @@ from runtime.settings import ServiceSettings
 PEERS: Final = paths.ROOT / "tests" / "bench" / "peers"
 PROGRAM: Final = "KeyedUpdate"
 HEAP: Final = "-Xmx512m"
-THREADS: Final = "1"  # two were not faster where two cores carry the broker and the load too
+THREADS: Final = "1"  # as many as the switch has
 BEGUN: Final = b"first"  # what it prints when it has its first record
 PATIENCE: Final = 120.0  # seconds for one measurement
 COMPILE: Final = 60.0  # seconds
