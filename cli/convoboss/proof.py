@@ -86,11 +86,10 @@ def prove(evidence: Evidence, place: Place) -> Proof:
         proof.last = each.logged.offset
         proof.state = each.after
         steps += [(each.logged, effect) for effect in each.effects]
-    proof.later = _later(evidence.row, proof.state)
     proof.beginning_gone = place.reach(CONVERSATIONS).begin > 0 and not begins_here(evidence)
     found = [
         *_Published(evidence, place, proof).differences(steps),
-        *_row_differences(evidence, place, proof.state),
+        *_row_differences(evidence, place, proof),
     ]
     if found:
         proof.difference = min(found, key=lambda each: each.event.offset if each.event else -1)
@@ -183,8 +182,8 @@ def _fields_of(wanted: BaseEvent, found: BaseEvent) -> tuple[FieldDifference, ..
 # --- the row and the timers
 
 
-def _row_differences(evidence: Evidence, place: Place, state: Conversation | None) -> Iterator[Difference]:
-    row = evidence.row
+def _row_differences(evidence: Evidence, place: Place, proof: Proof) -> Iterator[Difference]:
+    row, state = evidence.row, proof.state
     if row is None or state is None:
         if row is not None:
             yield Difference(None, "row", "There is a row, and no event in the log leads to one.")
@@ -192,9 +191,10 @@ def _row_differences(evidence: Evidence, place: Place, state: Conversation | Non
             first = next(each.logged for each in folded(evidence, place) if each.after is not None)
             yield Difference(first, "row", "There is no row, and the log leads to one.")
         return
-    later = _later(row, state)
-    log, table = values(state), values_of_row(row)
-    fields = tuple(each for each in _differing(log, table) if each.field not in later)
+    document = orjson.loads(row.state)
+    log = values(state)
+    proof.later = tuple(path for path in log if _is_later(document, path))
+    fields = tuple(_differing(_known(log, document), _known(values_of_row(row), document)))
     if fields:
         yield _where_the_row_parts(evidence, place, row, fields)
         return  # the timers follow from the state
@@ -203,7 +203,8 @@ def _row_differences(evidence: Evidence, place: Place, state: Conversation | Non
 
 def _where_the_row_parts(evidence: Evidence, place: Place, row: Row, fields: tuple[FieldDifference, ...]) -> Difference:
     """A row that lags is as it was before some event; another one's fields were set by events: the first of those counts."""
-    told = values_of_row(row)
+    document = orjson.loads(row.state)
+    wanted = _known(values_of_row(row), document)
     names = {each.field for each in fields}
     before: Mapping[str, str] = {}
     set_by: dict[str, Logged] = {}
@@ -212,9 +213,7 @@ def _where_the_row_parts(evidence: Evidence, place: Place, row: Row, fields: tup
     for each in folded(evidence, place):
         if each.after is None:
             continue
-        now = values(each.after)
-        later = _later(row, each.after)
-        wanted, now = _without(told, later), _without(now, later)
+        now = _known(values(each.after), document)
         if was_equal and now != wanted:
             lacks = each.logged
         was_equal = now == wanted
@@ -227,24 +226,18 @@ def _where_the_row_parts(evidence: Evidence, place: Place, row: Row, fields: tup
     return Difference(first, "row", "The row holds something else than this event and those after it lead to.", fields)
 
 
-def _later(row: Row | None, state: Conversation | None) -> tuple[str, ...]:
-    """Fields that came later than the row: all that a version knows it writes, also where there is nothing in it."""
-    if row is None or state is None:
-        return ()
-    document = orjson.loads(row.state)
-    return tuple(path for path in _flat_of(state.to_json()) if _is_later(document, path.split(".")))
+def _known(told: Mapping[str, str], document: Mapping[str, object]) -> dict[str, str]:
+    """Without the fields that came later than the row: all that a version knows it writes, also where nothing is in it."""
+    return {path: value for path, value in told.items() if not _is_later(document, path)}
 
 
-def _is_later(document: dict[str, object], path: Sequence[str]) -> bool:
+def _is_later(document: Mapping[str, object], path: str) -> bool:
     """Only of the state's own fields and those of its parts: what is deeper may be a customer's data."""
-    if path[0] not in document:
-        return path[0] in Conversation.__dataclass_fields__
-    part = document[path[0]]
-    return len(path) == 2 and isinstance(part, dict) and path[1] not in part
-
-
-def _without(told: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    return {name: value for name, value in told.items() if name not in names}
+    first, *deeper = path.split(".")
+    if first not in document:
+        return first in Conversation.__dataclass_fields__
+    part = document[first]
+    return len(deeper) == 1 and isinstance(part, dict) and deeper[0] not in part
 
 
 def _timer_differences(evidence: Evidence, place: Place, state: Conversation) -> Iterator[Difference]:
