@@ -224,7 +224,8 @@ def assigns(origin: Origin, body: AssignBody, to: Person | None) -> OperatorComm
 # --- courtesy
 
 
-def check_takeover(body: TakeoverBody, seen: Seen) -> None:
+def check_takeover(body: TakeoverBody | AssignBody, seen: Seen) -> None:
+    """Whom it is given to makes no difference: only an admin takes it from a colleague."""
     _check_force(body.force, seen)
     _check_epoch(body.epoch, seen)
     if seen.held_by_another and not body.force:
@@ -257,13 +258,6 @@ def check_hand_back(body: HandBackBody, seen: Seen) -> None:
     if seen.present.owner == "bot":
         raise courtesy("already_bot", "The bot has the conversation already.", seen)
     _check_epoch(body.epoch, seen)
-
-
-def check_assign(body: AssignBody, seen: Seen) -> None:
-    _check_force(body.force, seen)
-    _check_epoch(body.epoch, seen)
-    if seen.held_by_another and not body.force:
-        raise _held(seen)
 
 
 def courtesy(code: str, title: str, seen: Seen, newer: Sequence[Said] = ()) -> Refusal:

@@ -117,7 +117,7 @@ async def hand_back(call: Call[ConversationPath, Nothing, HandBackBody]) -> Repl
 async def assign(call: Call[ConversationPath, Nothing, AssignBody]) -> Reply:
     """Gives the conversation to an operator, or to nobody in particular. Owner and expiry stay as they are."""
     to = await _colleague(call)
-    return await _give(call, "assign", lambda origin, body: rules.assigns(origin, body, to), rules.check_assign)
+    return await _give(call, "assign", lambda origin, body: rules.assigns(origin, body, to), rules.check_takeover)
 
 
 async def _colleague(call: Call[ConversationPath, Nothing, AssignBody]) -> Person | None:
