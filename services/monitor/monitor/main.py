@@ -29,7 +29,7 @@ def _now() -> datetime:
 
 async def run(settings: MonitorSettings) -> None:
     health = Health()
-    few = settings.model_copy(update={"database_pool": min(settings.database_pool, CONNECTIONS)})
+    few = settings.model_copy(update={"database_pool": CONNECTIONS})
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(HttpServer(settings, health))
         await migrations.migrate(settings, SCHEMA, "monitor", health)
