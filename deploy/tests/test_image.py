@@ -50,6 +50,7 @@ def test_every_package_that_runs_in_production_is_in_it_and_no_other() -> None:
     packages = {(f"services/{each.name}/{each.package}", each.package) for each in services().values()}
     packages |= {
         ("libs/schemas/schemas", "schemas"),
+        ("libs/graphapi/graphapi", "graphapi"),
         ("libs/runtime/runtime", "runtime"),
         ("cli/convoboss", "convoboss"),
     }

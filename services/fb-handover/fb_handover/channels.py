@@ -1,14 +1,11 @@
 """The pages that we speak for, as the topic `bots` tells; their secrets stay encrypted until the first request is made."""
 
-import hashlib
-import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import SecretStr
-
+from graphapi.request import Credentials
 from runtime.health import Component
 from runtime.logs import get_logger
 from runtime.secrets import SecretBox, Undecryptable
@@ -16,14 +13,6 @@ from schemas.base import BaseEvent
 from schemas.bots import BotSettings, MessengerChannel
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a request is made with. `proof`: HMAC-SHA256 of the token under the app's secret, hexadecimal."""
-
-    token: SecretStr
-    proof: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +72,7 @@ class Channels:
         return None
 
     def _credentials(self, channel: MessengerChannel) -> Credentials:
-        token = self._secrets.decrypt(channel.page_token)
-        secret = self._secrets.decrypt(channel.app_secret)
-        proof = hmac.new(secret.get_secret_value().encode(), token.get_secret_value().encode(), hashlib.sha256)
-        return Credentials(token, proof.hexdigest())
+        return Credentials.of(self._secrets.decrypt(channel.page_token), self._secrets.decrypt(channel.app_secret))
 
     def _complaint(self) -> str | None:
         since = self._clock() - ASKED_FOR

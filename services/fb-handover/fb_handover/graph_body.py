@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from graphapi.request import Body, GraphRequest
 from schemas.base import ConversationId
 from schemas.messages import BUTTON_TEXT, TEXT, OutMessage
 
@@ -17,81 +18,65 @@ NO_TEXT: Final = "•"
 PROFILE_FIELDS: Final = "first_name,last_name,profile_pic"
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Recipient(_Body):
+class Recipient(Body):
     id: str
 
 
-class QuickReplyBody(_Body):
+class QuickReplyBody(Body):
     content_type: Literal["text"] = "text"
     title: str
     payload: str
 
 
-class ButtonBody(_Body):
+class ButtonBody(Body):
     type: Literal["web_url", "postback"]
     title: str
     url: str | None = None
     payload: str | None = None
 
 
-class ImagePayload(_Body):
+class ImagePayload(Body):
     url: str
 
 
-class ButtonTemplate(_Body):
+class ButtonTemplate(Body):
     template_type: Literal["button"] = "button"
     text: str
     buttons: tuple[ButtonBody, ...]
 
 
-class Attachment(_Body):
+class Attachment(Body):
     type: Literal["image", "template"]
     payload: ImagePayload | ButtonTemplate
 
 
-class MessageBody(_Body):
+class MessageBody(Body):
     text: str | None = None
     attachment: Attachment | None = None
     quick_replies: tuple[QuickReplyBody, ...] | None = None
     metadata: str | None = None
 
 
-class ThreadControlBody(_Body):
+class ThreadControlBody(Body):
     control_type: Literal["pass"] = "pass"
     app_id: str
 
 
-class SendBody(_Body):
+class SendBody(Body):
     recipient: Recipient
     messaging_type: Literal["RESPONSE"] = "RESPONSE"
     message: MessageBody
     thread_control: ThreadControlBody | None = None
 
 
-class TypingBody(_Body):
+class TypingBody(Body):
     recipient: Recipient
     sender_action: Literal["typing_on"] = "typing_on"
 
 
-class ControlBody(_Body):
+class ControlBody(Body):
     recipient: Recipient
     target_app_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GraphRequest:
-    """`path` is below the Graph API's address and holds no secret; `body` None: a GET with `query`."""
-
-    path: str
-    body: _Body | None = None
-    query: tuple[tuple[str, str], ...] = ()
-
-    def payload(self) -> bytes | None:
-        return None if self.body is None else self.body.model_dump_json(exclude_none=True).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Final
 
 from fb_handover.channels import Channels
 from fb_handover.clock import DatabaseClock
-from fb_handover.graph import Graph
 from fb_handover.handlers import WANTED, Commands, Echoes
 from fb_handover.hearing import ECHOES, Hearing
 from fb_handover.housekeeping import Housekeeping
 from fb_handover.repository import Outbound
 from fb_handover.sender import Sender
 from fb_handover.settings import Settings
+from graphapi.client import Graph
 from runtime.compacted import CompactedReader
 from runtime.consumer import OrderedConsumer
 from runtime.health import Health

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Final, Literal
 
 from fb_handover import graph_body, reports
-from fb_handover.answers import (
+from fb_handover.outgoing import Row, State, Step
+from fb_handover.reports import Report
+from graphapi.answers import (
     Accepted,
     Later,
     NotOwner,
@@ -22,8 +24,6 @@ from fb_handover.answers import (
     owner,
     profile,
 )
-from fb_handover.outgoing import Row, State, Step
-from fb_handover.reports import Report
 from runtime.backoff import Rng
 from schemas.bots import MessengerChannel
 from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, TakeThread

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from fb_handover.answers import Owner, ProfileAnswer
+from graphapi.answers import Owner, ProfileAnswer
 from schemas.commands import Command, ReadProfile, ReadThread, SendMessage
 from schemas.conversations import (
     CommandSuppressed,

@@ -11,14 +11,15 @@ from datetime import datetime
 from typing import Final
 
 from fb_handover import graph_body, metrics, order
-from fb_handover.answers import Accepted, Permanent, Verdict, control, owner
 from fb_handover.channels import Channels, Connected
-from fb_handover.graph import Graph
-from fb_handover.graph_body import GraphRequest, Origin
+from fb_handover.graph_body import Origin
 from fb_handover.hearing import Hearing
 from fb_handover.order import Act, Context, Listen, Rules, Transition
 from fb_handover.outgoing import QueuedCommand, Row, State, Step, first_step
 from fb_handover.repository import Claimant, Lane, LaneLost, Outbound, Taken
+from graphapi.answers import Accepted, Permanent, Verdict, control, owner
+from graphapi.client import Graph
+from graphapi.request import GraphRequest
 from runtime import tracing
 from runtime.backoff import Rng, delays
 from runtime.errors import passes

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fb_handover import graph_body, order
-from fb_handover.answers import Accepted, Later, NotOwner, Permanent, Unknown
 from fb_handover.order import Act, Listen, Met, Transition
 from fb_handover.outgoing import State, Step
+from graphapi.answers import Accepted, Later, NotOwner, Permanent, Unknown
 from schemas.conversations import (
     CommandSuppressed,
     MessageRefused,

@@ -19,9 +19,9 @@ from fb_commands import (
 )
 
 from fb_handover import order
-from fb_handover.answers import Accepted, Later, NotOwner, Permanent, Unknown
 from fb_handover.order import Act, Listen, Met, Transition
 from fb_handover.outgoing import State, Step
+from graphapi.answers import Accepted, Later, NotOwner, Permanent, Unknown
 from schemas.conversations import (
     CommandSuppressed,
     MessageRefused,

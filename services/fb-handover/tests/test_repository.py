@@ -9,13 +9,13 @@ from fb_commands import AT, begun, context, passes_thread, reads_thread, says, s
 from pydantic import SecretStr
 
 from fb_handover import intake, order, repository
-from fb_handover.answers import Accepted, Later, Unknown
 from fb_handover.graph_body import Origin, write_metadata
 from fb_handover.handlers import Commands, Echoes
 from fb_handover.order import Transition
 from fb_handover.outgoing import State, Step
 from fb_handover.repository import LaneLost, Outbound
 from fb_handover.settings import Settings
+from graphapi.answers import Accepted, Later, Unknown
 from runtime.migrations import migrate
 from runtime.postgres import close, connect, transaction
 from runtime.records import Record

@@ -8,13 +8,17 @@ from contextlib import asynccontextmanager
 import pytest
 from pydantic import SecretStr
 
-from fb_handover import graph_body
-from fb_handover.answers import Accepted, Later, Permanent, Unknown
-from fb_handover.channels import Credentials
-from fb_handover.graph import ANSWER_LIMIT, Graph
-from schemas.base import ConversationId
+from graphapi.answers import Accepted, Later, Permanent, Unknown
+from graphapi.client import ANSWER_LIMIT, Graph
+from graphapi.request import Body, Credentials, GraphRequest
 
-MIA = ConversationId("messenger", "1029", "7733")
+
+class Asks(Body):
+    sender_action: str = "typing_on"
+
+
+TYPING = GraphRequest("1029/messages", Asks())
+OWNER = GraphRequest("1029/thread_owner", query=(("recipient", "7733"),))
 KEYS = Credentials(SecretStr("the-token"), "the-proof")
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -36,7 +40,7 @@ async def server(answer: Answer) -> AsyncIterator[str]:
 
 async def ask(url, request=None, **more):
     async with Graph(url, timeout=more.pop("timeout", 2.0), connections=4) as graph:
-        return await graph.ask(request or graph_body.typing(MIA), KEYS, **more)
+        return await graph.ask(request or TYPING, KEYS, **more)
 
 
 def answering(head: bytes, body: bytes = b"", asked: list[bytes] | None = None) -> Answer:
@@ -62,7 +66,7 @@ async def test_the_token_is_in_a_header_and_never_in_the_address():
 async def test_a_question_is_a_get_with_its_query():
     asked: list[bytes] = []
     async with server(answering(b"HTTP/1.1 200 OK", b"{}", asked)) as url:
-        await ask(url, graph_body.thread_owner(MIA))
+        await ask(url, OWNER)
     assert asked[0].startswith(b"GET /v26.0/1029/thread_owner?recipient=7733&appsecret_proof=the-proof HTTP/1.1")
 
 
@@ -77,7 +81,7 @@ async def test_a_process_that_stood_still_until_it_had_its_connection_writes_not
     past, future = time.monotonic() - 1.0, time.monotonic() + 60.0
     async with server(answer) as url, Graph(url, timeout=5.0, connections=1) as graph:
         for begin_by in (past, future, past, future):  # a new connection, then one that is used again
-            verdict = await graph.ask(graph_body.typing(MIA), KEYS, begin_by=begin_by)
+            verdict = await graph.ask(TYPING, KEYS, begin_by=begin_by)
             assert isinstance(verdict, Later if begin_by == past else Accepted)
     assert len(asked) == 2
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fb_handover.answers import (
+from graphapi.answers import (
     Accepted,
     Later,
     NotOwner,

@@ -19,9 +19,8 @@ from aiohttp import (
 )
 from pydantic_core import from_json
 
-from fb_handover.answers import Json, Later, Unknown, Verdict, classify
-from fb_handover.channels import Credentials
-from fb_handover.graph_body import GraphRequest
+from graphapi.answers import Json, Later, Unknown, Verdict, classify
+from graphapi.request import Credentials, GraphRequest
 
 ANSWER_LIMIT: Final = 64 * 1024  # bytes; real answers have some hundred
 CONNECT_TIMEOUT: Final = 3.0  # seconds, name resolution and TLS included

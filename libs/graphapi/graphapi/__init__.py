@@ -1,0 +1,1 @@
+"""Facebook's Graph API: its one client, and what its answers mean."""
