@@ -9,7 +9,7 @@ from convoboss.entries import Entry
 from convoboss.telling import tell
 from convoboss.terminal import Look, columns, escaped, visible, wrapped
 from schemas.base import BaseEvent
-from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS, FLOWS, MESSENGER_COMMANDS, OUTCOMES, TURNS
+from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS, FLOWS, MESSENGER_COMMANDS, OUTCOMES, PAGES, TURNS
 
 _COLOURS: Final = {
     CONVERSATIONS: "cyan",
@@ -18,6 +18,7 @@ _COLOURS: Final = {
     OUTCOMES: "green",
     BOTS: "yellow",
     FLOWS: "yellow",
+    PAGES: "yellow",
     DEAD_LETTERS: "red",
 }
 PLACE_WIDTH: Final = 8  # columns of partition@offset

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from schemas import bots, commands, conversations, deadletters, outcomes, turns
+from schemas import bots, commands, conversations, deadletters, outcomes, pages, turns
 from schemas.base import BaseEvent
 from schemas.bots import MessengerChannel, TakeoverSettings
 from schemas.flows import Flow
@@ -46,6 +46,7 @@ TELLING: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
     conversations.MessageRefused: (*_REPORT, "seq", "kind", "code", "subcode", "reason"),
     conversations.CommandSuppressed: (*_REPORT, "seq"),
     conversations.ThreadMoved: (*_REPORT, "owner"),
+    conversations.ThreadExtended: (*_REPORT, "seconds"),
     conversations.ThreadRefused: (*_REPORT, "action", "code", "subcode", "reason"),
     conversations.ThreadOwnerRead: (*_REPORT, "known", "owner"),
     conversations.ProfileRead: (*_REPORT, "profile"),
@@ -53,10 +54,12 @@ TELLING: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
     conversations.TurnOverdue: ("turn", "attempt"),
     conversations.DelayElapsed: ("turn", "epoch"),
     conversations.ReadOverdue: ("command",),
+    conversations.ThreadCheckDue: ("epoch", "due_at"),
     turns.TurnAsked: ("turn", "epoch", "attempt", "input", "flow", "session", "may_ask_person"),
     commands.SendMessage: ("seq", "epoch", "speaker", "operator", "message", "then_pass", "retake"),
     commands.PassThread: ("epoch", "target"),
     commands.TakeThread: ("epoch",),
+    commands.ExtendThread: ("epoch", "seconds"),
     commands.ReadThread: ("epoch",),
     commands.ReadProfile: ("epoch",),
     commands.Silence: ("epoch",),
@@ -79,6 +82,10 @@ TELLING: Final[Mapping[type[BaseEvent], tuple[str, ...]]] = {
     outcomes.ConversationErased: (*_OUTCOME, "by"),
     bots.BotSettings: ("version", "name", "flow", "takeover", "messenger"),
     bots.FlowPublished: ("document",),
+    pages.PageStatus: ("state", "code", "reason", "since"),
+    pages.PageCatchUp: ("state", "missed_since", "reason", "conversations", "messages"),
+    pages.PageUnknown: ("apps",),
+    pages.PageOpened: ("opens_at",),
     deadletters.DeadLetter: ("reason", "origin_topic", "origin_partition", "origin_offset", "error"),
 }
 

@@ -36,6 +36,7 @@ COMMON: Final[Mapping[str, str]] = {
 FIELDS: Final[Mapping[str, str]] = {
     "advice": "What to do about it.",
     "applied": "Migrations that were applied now.",
+    "aspect": "What of a page: webhooks, token, routing, sending, policy.",
     "at": "When it is tried again.",
     "attempts": "Requests to Facebook so far.",
     "bot": "A bot's id.",

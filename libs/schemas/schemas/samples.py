@@ -61,8 +61,9 @@ from schemas.outcomes import (
     TakeoverStarted,
     ThreadChanged,
 )
+from schemas.pages import PageCatchUp, PageOpened, PageStatus, PageUnknown, Routing, Step
 from schemas.sessions import Session
-from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS, FLOWS, MESSENGER_COMMANDS, OUTCOMES, TURNS
+from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS, FLOWS, MESSENGER_COMMANDS, OUTCOMES, PAGES, TURNS
 from schemas.turns import TurnAsked, TurnInput
 
 PAGE: Final = "104821769032215"
@@ -568,6 +569,45 @@ _FLOWS: Final[tuple[BaseEvent, ...]] = (
     ),
 )
 
+_PAGES: Final[tuple[BaseEvent, ...]] = (
+    PageStatus(
+        id=f"page-status:{PAGE}:routing:1795512600000",
+        occurred_at=_at(0),
+        page=PAGE,
+        aspect="routing",
+        state="failing",
+        code="another_default_app",
+        reason="Another app is the page's default app, so conversations do not come back to the bot by themselves.",
+        steps=(
+            Step(
+                text="Open the page's Settings > Advanced Messaging > Conversation Routing and choose this app as Default app.",
+                older="Settings > Advanced Messaging > General Settings > App Settings > Configure: Primary Receiver is this app.",
+            ),
+        ),
+        since=_at(-600),
+        checked_at=_at(0),
+        check_at=_at(300),
+        routing=Routing(default_app="another", older_roles=False, inbox_is_receiver=True, has_default_app=False),
+    ),
+    PageCatchUp(
+        id=f"page-catch-up:{PAGE}:1795512600000",
+        occurred_at=_at(0),
+        page=PAGE,
+        state="due",
+        missed_since=_at(-5400),
+        asked_at=_at(0),
+        reason="Facebook had stopped sending webhooks.",
+    ),
+    PageUnknown(id=f"page-unknown:{PAGE}:1795512600000", occurred_at=_at(0), page=PAGE, apps=(APP,)),
+    PageOpened(
+        id=f"page-opened:{PAGE}:1795512660000",
+        occurred_at=_at(60),
+        page=PAGE,
+        opens_at=_at(62),
+        taken=(0, 3, 0, 0, 12, 0, 0, 1),
+    ),
+)
+
 _DEAD_LETTERS: Final[tuple[BaseEvent, ...]] = (
     DeadLetter(
         id="dead-letter:conversations:5:8841:undecodable",
@@ -589,6 +629,7 @@ SAMPLES: Final[Mapping[str, Sequence[BaseEvent]]] = {
     OUTCOMES: _OUTCOMES,
     BOTS: _BOTS,
     FLOWS: _FLOWS,
+    PAGES: _PAGES,
     DEAD_LETTERS: _DEAD_LETTERS,
 }
 """Topic → one record of each of its types, in the order of the catalogue."""

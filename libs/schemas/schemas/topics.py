@@ -11,6 +11,7 @@ from schemas.commands import MessengerCommand
 from schemas.conversations import LogEvent
 from schemas.deadletters import DeadLetter
 from schemas.outcomes import AnyOutcome
+from schemas.pages import PageFact
 from schemas.turns import TurnAsked
 
 DAY: Final = 24 * 3600 * 1000  # milliseconds
@@ -41,6 +42,7 @@ MESSENGER_COMMANDS: Final = "messenger.commands"
 OUTCOMES: Final = "outcomes"
 BOTS: Final = "bots"
 FLOWS: Final = "flows"
+PAGES: Final = "pages"
 DEAD_LETTERS: Final = "dead-letters"
 
 TOPICS: Final[Mapping[str, Topic]] = {
@@ -104,13 +106,24 @@ TOPICS: Final[Mapping[str, Topic]] = {
             read_by=("flow-engine",),
         ),
         Topic(
+            PAGES,
+            "what is known of a Facebook page as of now: its health, and what was missed",
+            "page:aspect",
+            PageFact,
+            partitions=1,
+            cleanup="compact",
+            retention_ms=-1,
+            written_by=("ingress", "fb-handover", "ops"),
+            read_by=("ingress", "fb-handover", "console", "ops"),
+        ),
+        Topic(
             DEAD_LETTERS,
             "what could not be handled, with origin, reason and the original bytes",
             "origin's key",
             DeadLetter,
             retention_ms=90 * DAY,
             written_by=("ingress", "flow-engine", "takeover", "fb-handover", "notifier", "console", "monitor"),
-            read_by=("ops",),
+            read_by=("ingress", "ops"),
         ),
     )
 }

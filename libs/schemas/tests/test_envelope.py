@@ -45,13 +45,13 @@ def test_fields_of_a_newer_writer_are_ignored_at_every_depth(topic: str, event: 
 
 
 def documents(value: Any) -> Iterator[dict[str, Any]]:
-    """Every JSON object in `value` that is a document: those whose keys are data (blocks, attributes, headers) are none."""
+    """Every JSON object in `value` that is a document: those whose keys are data (blocks, attributes, details, headers) are none."""
     if isinstance(value, dict):
         yield value
         for name, inner in value.items():
             if name == "blocks":
                 yield from (each for block in inner.values() for each in documents(block))
-            elif name not in {"attributes", "headers", "raw"}:
+            elif name not in {"attributes", "details", "headers", "raw"}:
                 yield from documents(inner)
     elif isinstance(value, list):
         yield from (each for inner in value for each in documents(inner))

@@ -8,10 +8,10 @@ import pytest
 from schemas.base import BaseEvent, ConversationEvent
 from schemas.envelope import event_types
 from schemas.samples import SAMPLES
-from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS, FLOWS, TOPICS, Topic
+from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS, FLOWS, PAGES, TOPICS, Topic
 
 EVENTS = [pytest.param(topic, model, id=name) for topic in TOPICS for name, model in event_types(topic).items()]
-COMPACTED = {BOTS, FLOWS}
+COMPACTED = {BOTS, FLOWS, PAGES}
 
 
 def test_each_type_is_in_one_topic_only_and_there_once() -> None:
