@@ -1,6 +1,7 @@
 """From rows to what operators see."""
 
 import json
+from dataclasses import fields
 from typing import Final, TypeAlias
 
 import asyncpg
@@ -28,10 +29,12 @@ Row: TypeAlias = asyncpg.Record
 
 _CONTENT: Final[TypeAdapter[Content]] = TypeAdapter(Content)
 SUMMARY_FIELDS: Final = tuple(ConversationSummary.model_fields)
+_COLUMNS: Final = tuple(field.name for field in fields(View))
 
 
 def view_of(row: Row) -> View:
-    return View(**{**dict(row.items()), "attributes": json.loads(row["attributes"])})
+    """Of the columns that this version knows: the next version's are there before its processes are."""
+    return View(**{name: row[name] for name in _COLUMNS} | {"attributes": json.loads(row["attributes"])})
 
 
 def conversation_of(view: View) -> Conversation:
@@ -47,6 +50,7 @@ def conversation_of(view: View) -> Conversation:
         waiting=view.owner == "human" and (not view.attended or (view.venue == "inbox" and view.holder_id is None)),
         venue=view.venue,
         holder=person_of(view.holder_id, view.holder_name),
+        assigned=person_of(view.assigned_id, view.assigned_name),
         cause=view.cause,
         since=view.since,
         deadline=view.deadline,

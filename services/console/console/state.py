@@ -32,6 +32,8 @@ class View:
     venue: Venue | None = None
     holder_id: str | None = None
     holder_name: str | None = None
+    assigned_id: str | None = None
+    assigned_name: str | None = None
     deadline: datetime | None = None
     cause: Cause | None = None
     inferred: bool = False

@@ -29,6 +29,7 @@ from schemas.handover import Cause
 from schemas.messages import Attachment, Profile, Speaker
 from schemas.outcomes import (
     AnswerSuppressed,
+    AssignmentChanged,
     BotPosition,
     CommandAccepted,
     CommandRefused,
@@ -137,6 +138,8 @@ class Batch:
             holder_id=holder.id if holder else None,
             holder_name=holder.name if holder else None,
             deadline=event.deadline,
+            assigned_id=None,  # they hold it now, or somebody else was quicker
+            assigned_name=None,
         )
         match event:
             case TakeoverStarted():
@@ -258,6 +261,13 @@ class Batch:
                     thread_reason=event.reason,
                     moved_to_done=event.moved_to_done,
                 )
+            case AssignmentChanged():
+                assigned = event.assigned
+                self._change(
+                    event.conversation,
+                    assigned_id=assigned.id if assigned else None,
+                    assigned_name=assigned.name if assigned else None,
+                )
             case CustomerKnown():
                 self._change(event.conversation, **_known_customer(event.profile))
             case BotPosition():
@@ -268,10 +278,8 @@ class Batch:
                     waits_for=event.waits_for,
                     attributes=event.attributes,
                 )
-            case CommandAccepted():
-                self.decisions[event.command] = Decided(event.command, event.conversation, "accepted", event.at)
-            case CommandRefused():
-                self.decisions[event.command] = self._refused(event)
+            case CommandAccepted() | CommandRefused():
+                self.decisions[event.command] = self._decided(event)
             case ConversationErased():
                 self._change(event.conversation, customer_name="", picture_url="", attributes={}, fault="")
                 self._erased(event.conversation, event.seq, event.at)
@@ -286,7 +294,9 @@ class Batch:
             self._change(conversation, last_text="", last_name=name)
         self.erased[conversation] = Erased(conversation, seq, at)
 
-    def _refused(self, event: CommandRefused) -> Decided:
+    def _decided(self, event: CommandAccepted | CommandRefused) -> Decided:
+        if isinstance(event, CommandAccepted):
+            return Decided(event.command, event.conversation, "accepted", event.at)
         deadline = self.views[event.conversation].deadline if event.owner == "human" else None
         present = Present(
             owner=event.owner, epoch=event.epoch, holder=event.holder, since=event.since, deadline=deadline

@@ -47,6 +47,8 @@ class ConversationSummary(Output):
     waiting: bool
     venue: Venue | None
     holder: Person | None
+    assigned: Person | None
+    """Whose the next takeover is to be, while the bot has it."""
     cause: Cause | None
     """Why the owner is who it is; None: the bot has had it from the start."""
     since: AwareDatetime | None

@@ -37,6 +37,7 @@ from schemas.handover import Cause
 from schemas.messages import CustomerInput, OutMessage, Person, Profile, Speaker
 from schemas.outcomes import (
     AnswerSuppressed,
+    AssignmentChanged,
     BotPosition,
     CommandAccepted,
     CommandRefused,
@@ -450,6 +451,9 @@ class Story:
     def changed(self, holder: Person | None, deadline: datetime | None = None) -> Self:
         return self.tell(TakeoverChanged, entry=True, attended=True, venue="inbox", holder=holder, deadline=deadline)
 
+    def assigned(self, to: Person | None) -> Self:
+        return self.tell(AssignmentChanged, assigned=to)
+
     def ended(self, cause: Cause = Cause.OPERATOR, by: Person | None = None, note: str = "") -> Self:
         self.epoch += 1
         episode, self.episode = self.episode, None
@@ -493,4 +497,5 @@ def whole_story() -> Story:
     story.answered(ANA, deadline=story.at + timedelta(hours=1)).said("Ana here", ANA, reply="r1", client_id="k1")
     story.delivered(4).suppressed("late answer").staff("I am here too").changed(BEN)
     story.delivered(8, "not_delivered", mid="", reason="blocked").ended(by=BEN, note="done").thread("us", "77")
+    story.assigned(ANA)
     return story.said("I am the bot again").position("b9", email="mia@example.com").customer("bye")

@@ -84,6 +84,29 @@ async def test_the_conversation_tells_who_has_it_and_what_is_known(console, ben)
     assert found["attributes"] == {"email": "mia@example.com"}
 
 
+async def test_whom_the_next_takeover_is_to_be_of_is_told_in_list_and_conversation_until_it_begins(console, ben):
+    story = Story().customer("help").assigned(ANA)
+    await console.feed(*story.events)
+    ana = {"id": ANA.id, "name": "Ana"}
+    assert (await ben.get(HERE)).body["conversation"]["assigned"] == ana
+    (row,) = (await ben.get("/conversations")).body["items"]
+    assert (row["owner"], row["assigned"], row["holder"], row["waiting"]) == ("bot", ana, None, False)
+    await console.feed(*story.started(holder=ANA).events[2:])
+    found = (await ben.get(HERE)).body["conversation"]
+    assert (found["assigned"], found["holder"]) == (None, ana)
+    assert len((await ben.get(f"{HERE}/entries")).body["items"]) == 2, "a note is no entry"
+
+
+async def test_a_column_that_the_next_version_has_added_does_not_stop_this_one(console, ben):
+    pool = console.services.pool
+    await pool.execute("ALTER TABLE conversation ADD COLUMN of_next_version text NOT NULL DEFAULT 'x'")
+    try:
+        await console.feed(*Story().customer("hi").events)
+        assert (await ben.get(HERE)).body["conversation"]["last"]["text"] == "hi"
+    finally:
+        await pool.execute("ALTER TABLE conversation DROP COLUMN of_next_version")
+
+
 async def test_the_story_of_an_episode_has_its_times(console, ben):
     story = whole_story()
     await console.feed(*story.events)

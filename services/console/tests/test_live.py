@@ -62,6 +62,18 @@ async def test_what_happens_is_told_as_it_happens(console, ben):
         assert (frame["conversation"]["owner"], frame["conversation"]["holder"]["name"]) == ("human", "Ana")
 
 
+async def test_an_assignment_is_told_to_the_conversation_and_to_the_inbox(console, ben):
+    story = Story().customer("hi")
+    await console.feed(*story.events)
+    async with ben.socket() as socket:
+        await socket.subscribe(STREAM)
+        await socket.subscribe(INBOX)
+        await console.feed(*story.assigned(ANA).events[1:])
+        told = {frame["type"]: frame for frame in [await socket.frame(), await socket.frame()]}
+        for kind in ("conversation.changed", "inbox.changed"):
+            assert told[kind]["conversation"]["assigned"] == {"id": ANA.id, "name": "Ana"}
+
+
 async def test_the_inbox_tells_of_every_conversation_of_its_bot_and_of_no_other(console, ben):
     async with ben.socket() as socket:
         await socket.subscribe(INBOX)

@@ -83,6 +83,34 @@ async def test_what_a_deactivated_operator_holds_is_told_to_the_log_and_waits_fo
         assert [each["id"] for each in listed] == ids
 
 
+async def test_what_was_only_assigned_to_a_deactivated_operator_is_told_to_the_log_too_and_what_is_over_is_not(
+    console, kafka_bootstrap
+):
+    admin = await console.signed_in("ana", "admin")
+    ben, eva = [await console.signed_in(name, bots=["shop"]) for name in ("ben", "eva")]
+    gone, next_gone = [Person(id=each.operator["id"], name=each.operator["name"]) for each in (ben, eva)]
+    here, held, over, taken_back, mark = stories_of_one_partition(5)
+    here.customer("hi").said("Hello").assigned(gone)
+    held.customer("hi").assigned(gone).started().answered(gone)
+    over.customer("hi").assigned(gone).started().answered(ANA).ended(by=ANA)
+    taken_back.customer("hi").assigned(gone).assigned(None)
+    mark.customer("hi").assigned(next_gone)
+    for story in (here, held, over, taken_back, mark):
+        await console.feed(*story.events)
+    async with Reader(kafka_bootstrap, CONVERSATIONS, partition_of(here.conversation, 2)) as log:
+        for who in (gone, next_gone):
+            await admin.ask("PATCH", f"/operators/{who.id}", {"active": False})
+        told = [(event.conversation, event.operator) for event in [await log.next() for _ in range(3)]]
+    assert told == [(here.conversation, gone), (held.conversation, gone), (mark.conversation, next_gone)]
+    await console.feed(*here.assigned(None).events[-1:])
+    assert (await admin.get(f"/conversations/{here.conversation}")).body["conversation"]["assigned"] is None
+
+
+def stories_of_one_partition(count):
+    names = [name for name in (f"messenger:1029:{number}" for number in range(100, 200)) if partition_of(name, 2) == 0]
+    return [Story(name) for name in names[:count]]
+
+
 async def test_a_new_password_ends_the_accounts_sessions(console):
     admin, ben = await console.signed_in("ana", "admin"), await console.signed_in("ben")
     await admin.ask("PATCH", f"/operators/{ben.operator['id']}", {"password": "another long one"})

@@ -77,6 +77,14 @@ def test_after_the_end_nothing_of_the_episode_is_left_in_the_view():
     assert (view.episode, view.holder_id, view.deadline, view.block, view.attended) == (None, None, None, "", False)
 
 
+def test_a_note_for_the_next_episode_is_gone_when_one_begins_whoever_holds_it():
+    story = Story().customer("help").assigned(ANA)
+    view = folded(story.events).views[story.conversation]
+    assert (view.assigned_id, view.assigned_name, view.owner) == (ANA.id, "Ana", "bot")
+    begun = folded(story.started(Cause.PAGE_INBOX).events).views[story.conversation]
+    assert (begun.assigned_id, begun.assigned_name, begun.holder_id) == (None, None, None)
+
+
 def test_the_line_of_the_list_is_the_newest_thing_that_somebody_said():
     story = Story().known("Mia").customer("one").said("two").started().thread("us")
     view = folded(story.events).views[story.conversation]

@@ -164,7 +164,7 @@ class OperatorChange:
 async def change_operator(pool: Pool, operator: str, change: OperatorChange, now: datetime) -> Operator:
     """Ends the operator's sessions when they are deactivated or get a new password.
 
-    Deactivated, what they hold is told to the log: one event a conversation, published after the commit.
+    Deactivated, what they hold or have been assigned is told to the log: one event a conversation, published after the commit.
 
     Raises `Refusal`: 404, 409 when no active admin would be left, 422 when a bot is unknown.
     """

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from console.projection import Row, command_of
+from pydantic import TypeAdapter
+
+from console.projection import Row, command_of, view_of
+from console.state import View
 from console.views import CommandKind, CommandState
 from runtime.postgres import Pool, statements
 from schemas.conversations import OperatorCommand
 from schemas.envelope import event_types
+from schemas.messages import Said
 from schemas.topics import CONVERSATIONS
 
 _SQL: Final = statements("console")
+_LINES: Final = TypeAdapter(tuple[Said, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +29,29 @@ class StoredCommand:
     body_hash: bytes
     event: OperatorCommand
     acknowledged: bool
+    """The log has told what became of it: it need not be published again."""
 
 
-async def add(pool: Pool, kind: CommandKind, body_hash: bytes, event: OperatorCommand, now: datetime) -> None:
-    """Changes nothing where the id is there already."""
-    await pool.execute(
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a command meets. `given`: its id is known already. `newer`: what bot and people said since, in order."""
+
+    view: View
+    given: bool
+    newer: tuple[Said, ...]
+
+
+async def ready(pool: Pool, command: str, conversation: str, *, seq: int | None, limit: int) -> Ready | None:
+    """None where there is no such conversation. At most `limit` lines after entry `seq`; none where it is None."""
+    row = await pool.fetchrow(_SQL["command_ready"], conversation, command, seq, limit)
+    if row is None:
+        return None
+    return Ready(view_of(row), row["given"], _LINES.validate_json(row["newer"] or "[]"))
+
+
+async def add(pool: Pool, kind: CommandKind, body_hash: bytes, event: OperatorCommand, now: datetime) -> StoredCommand:
+    """As it is kept: where the id was there already, what the first request made of it. Raises `LookupError` if it went meanwhile."""
+    row = await pool.fetchrow(
         _SQL["command_add"],
         event.id,
         event.operator.id,
@@ -38,15 +61,15 @@ async def add(pool: Pool, kind: CommandKind, body_hash: bytes, event: OperatorCo
         event.model_dump_json(),
         now,
     )
+    stored = _stored(row) if row else await get(pool, event.id)
+    if stored is None:
+        raise LookupError(event.id)
+    return stored
 
 
 async def get(pool: Pool, command: str) -> StoredCommand | None:
     row = await pool.fetchrow(_SQL["command_get"], command)
     return _stored(row) if row else None
-
-
-async def acknowledge(pool: Pool, command: str) -> None:
-    await pool.execute(_SQL["command_acknowledge"], command)
 
 
 def _stored(row: Row) -> StoredCommand:

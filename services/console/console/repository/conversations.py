@@ -12,7 +12,6 @@ from console.repository.transcript import tell
 from console.streams import conversation_news, conversation_stream
 from console.views import Conversation, ConversationSummary, Entry, Episode, Owner
 from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements, transaction
-from schemas.messages import Said
 
 _SQL: Final = statements("console")
 
@@ -103,21 +102,6 @@ async def list_entries(
 
 async def list_episodes(pool: Pool, conversation: str, limit: int) -> list[Episode]:
     return [episode_of(row) for row in await pool.fetch(_SQL["episode_list"], conversation, limit)]
-
-
-async def said_since(pool: Pool, conversation: str, seq: int, limit: int) -> list[Said]:
-    """The last lines of bot and people after `seq`, in order."""
-    rows = await pool.fetch(_SQL["entry_newer"], conversation, seq, limit)
-    return [
-        Said(
-            seq=row["seq"],
-            speaker=row["speaker"],
-            by=row["person_id"] or "",
-            name=row["person_name"] or "",
-            text=row["text"],
-        )
-        for row in reversed(rows)
-    ]
 
 
 async def mark_read(pool: Pool, conversation: str, seq: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 from uuid import uuid4
 
@@ -22,10 +22,11 @@ from console.commands import (
 from console.metrics import COMMANDS
 from console.paths import CommandPath, ConversationPath
 from console.problems import Refusal, invalid, refuse, unavailable, unknown
+from console.projection import conversation_of
 from console.registry import PREFIX, Call, Nothing, Reply, Routes
 from console.repository import accounts, conversations
 from console.repository import commands as repository
-from console.repository.commands import StoredCommand
+from console.repository.commands import Ready, StoredCommand
 from console.services import Services
 from console.views import CommandKind, CommandState
 from runtime import tracing
@@ -69,9 +70,7 @@ async def take_over(call: Call[ConversationPath, Nothing, TakeoverBody]) -> Repl
 async def reply(call: Call[ConversationPath, Nothing, ReplyBody]) -> Reply:
     """Sends a message to the customer; under the bot it takes over first."""
     client_id = call.header("Idempotency-Key") or ""
-    answer = await _give(call, "reply", lambda origin, body: rules.replies(origin, body, client_id), rules.check_reply)
-    await conversations.mark_read(call.services.pool, call.path.conversation, call.body.seq)
-    return answer
+    return await _give(call, "reply", lambda origin, body: rules.replies(origin, body, client_id), rules.check_reply)
 
 
 @routes.route(
@@ -125,14 +124,14 @@ async def _colleague(call: Call[ConversationPath, Nothing, AssignBody]) -> Perso
     services, identity = call.services, call.body.to
     if identity is None:
         return None
-    found = await conversations.get_conversation(services.pool, call.path.conversation)
-    if found is None:
+    bot = await conversations.bot_of(services.pool, call.path.conversation)
+    if bot is None:
         raise unknown("conversation")
     try:
         colleague = await accounts.get_operator(services.pool, identity)
     except Refusal:
         colleague = None
-    if colleague is None or not colleague.active or not colleague.sees(found[0].bot):
+    if colleague is None or not colleague.active or not colleague.sees(bot):
         raise invalid("to", "no active operator of this bot has this id")
     return colleague.person
 
@@ -152,22 +151,24 @@ async def _give(
     record: Callable[[Origin, B], OperatorCommand],
     check: Callable[[B, Seen], None],
 ) -> Reply:
-    services, body, conversation = call.services, call.body, call.path.conversation
+    """Kept, then in the log, then answered. What is kept is published by the repeated request if this one stops in between."""
+    pool, body, conversation = call.services.pool, call.body, call.path.conversation
     identity = rules.command_id(call.operator.id, _key(call.header("Idempotency-Key")))
     hashed = rules.body_hash(kind, conversation, body)
-    stored = await repository.get(services.pool, identity)
+    composed = body.seq if isinstance(body, ReplyBody) else None
+    met = await repository.ready(pool, identity, conversation, seq=composed, limit=NEWER)
+    if met is None:
+        raise unknown("conversation")
+    stored = await repository.get(pool, identity) if met.given else None
     if stored is None:
-        origin = Origin(identity, conversation, call.operator.person, services.now())
+        origin = Origin(identity, conversation, call.operator.person, call.services.now())
         event = record(origin, body)
         try:
-            check(body, await _seen(call, body))
+            check(body, _seen(call, met))
         except Refusal:
             COMMANDS.labels(kind, "refused").inc()
             raise
-        await repository.add(services.pool, kind, hashed, event, origin.at)
-        stored = await repository.get(services.pool, identity)
-        if stored is None:
-            raise unavailable("database_unavailable", "The command was not kept; send it again.")
+        stored = await repository.add(pool, kind, hashed, event, origin.at)
     if stored.body_hash != hashed:
         raise refuse(
             422,
@@ -176,8 +177,19 @@ async def _give(
             "A key stands for one command; a new command needs a new key.",
             "Idempotency-Key",
         )
-    await _publish(services, kind, stored)
+    if composed is None:
+        await _publish(call.services, kind, stored)
+    else:
+        await _together(_publish(call.services, kind, stored), conversations.mark_read(pool, conversation, composed))
     return _sent(stored)
+
+
+async def _together(*both: Coroutine[object, object, None]) -> None:
+    """Waits for all of them, whatever becomes of one; raises the first one's error first."""
+    done = await asyncio.gather(*both, return_exceptions=True)
+    for one in done:
+        if one is not None:
+            raise one
 
 
 async def _publish(services: Services, kind: CommandKind, stored: StoredCommand) -> None:
@@ -191,25 +203,17 @@ async def _publish(services: Services, kind: CommandKind, stored: StoredCommand)
     except (PublishFailed, TimeoutError):
         COMMANDS.labels(kind, "unavailable").inc()
         raise unavailable("log_unavailable", "The log did not take it in; send it again.") from None
-    await repository.acknowledge(services.pool, stored.state.id)
     COMMANDS.labels(kind, "sent").inc()
 
 
-async def _seen(call: Call[ConversationPath, Nothing, B], body: B) -> Seen:
-    found = await conversations.get_conversation(call.services.pool, call.path.conversation)
-    if found is None:
-        raise unknown("conversation")
-    newer = (
-        await conversations.said_since(call.services.pool, call.path.conversation, body.seq, NEWER)
-        if isinstance(body, ReplyBody)
-        else ()
-    )
+def _seen(call: Call[ConversationPath, Nothing, B], met: Ready) -> Seen:
+    conversation = conversation_of(met.view)
     return Seen(
         operator=call.operator.person,
         is_admin=call.operator.is_admin,
-        present=found[0].present,
-        attended=found[0].attended,
-        newer=newer,
+        present=conversation.present,
+        attended=conversation.attended,
+        newer=met.newer,
     )
 
 

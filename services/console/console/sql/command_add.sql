@@ -2,3 +2,4 @@
 INSERT INTO command (id, operator, conversation, kind, body_hash, event, sent_at)
 VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7)
 ON CONFLICT (id) DO NOTHING
+RETURNING *, event::text AS event_text
