@@ -1,28 +1,25 @@
 """What an answer of the Graph API means for us: one of a few verdicts.
 
 Source: Meta's Messenger error codes, and shapes seen in public captures: an error body under status 200, codes as strings,
-app ids as numbers. The three classes: *later* (the same request may be accepted), *permanent* (it never will be),
-*not owner* (another app has the thread).
+app ids as numbers. The three classes of refusals: *later* (the same request may be accepted), *permanent* (it never will
+be), *not owner* (another app has the thread). Which code is which is in `graphapi.errors`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from graphapi.errors import NOT_OWNER_REASON, Consequence, line
+from graphapi.usage import NONE, Usage
 
 # Any: the parsed JSON of a foreign system, before a model has read it.
 Json = Any
 
-NOT_OWNER_SUBCODES: Final = frozenset({2018300, 2534037})
-RATE_CODES: Final = frozenset({4, 17, 32, 613, 80001, 80006})
-LATER_CODES: Final = RATE_CODES | {1, 2, 1200}
-LEAD_FLOW_SUBCODE: Final = 2018321
-"""A lead advertisement's own questions hold the chat; they end by themselves."""
-DEAD_TOKEN: Final = 190
 TOO_MANY_REQUESTS: Final = 429
 REQUEST_TIMEOUT: Final = 408
 MESSAGE_LENGTH: Final = 200  # characters kept of Facebook's own words
+LEAD_FLOW_WAIT: Final = 120.0  # seconds: a person answers a form meanwhile
 
 ROUTING_CODES: Final = frozenset({27, 100})
 MESSAGE_SUBCODES: Final = frozenset(
@@ -30,62 +27,43 @@ MESSAGE_SUBCODES: Final = frozenset(
 )
 """Subcodes of 100 that speak of the message or the person, not of the thread control that rides on it."""
 
-REASONS: Final[Mapping[tuple[int, int | None], str]] = {
-    (10, 2018278): "The customer last wrote more than 24 hours ago; Facebook delivers no ordinary message after that.",
-    (10, 2534022): "The customer last wrote more than 24 hours ago; Facebook delivers no ordinary message after that.",
-    (10, 2018065): "The customer last wrote more than 24 hours ago, and the page may not send outside that time.",
-    (10, 2018108): "The customer cannot receive messages at the moment.",
-    (10, 1893063): "Facebook has restricted the page; see Page Quality in Facebook.",
-    (10, None): "The app lacks a permission for this; see App Review in Facebook.",
-    (3, None): "The app lacks a permission for this; see App Review in Facebook.",
-    (200, None): "The app lacks a permission for this; see App Review in Facebook.",
-    (200, 2018028): "The app may not message this person until it is approved; see App Review in Facebook.",
-    (200, 1545041): "The customer is not available: blocked the page, or closed the account.",
-    (551, None): "The customer is not available: blocked the page, or closed the account.",
-    (551, 1545041): "The customer is not available: blocked the page, or closed the account.",
-    (100, 2018001): "Facebook knows no such customer of this page.",
-    (100, 2534014): "Facebook knows no such customer of this page.",
-    (100, 2018164): "The app that control should go to is not connected to the page.",
-    (100, 2018008): "Facebook could not fetch the attachment.",
-    (100, 2018047): "Facebook does not take this kind of attachment.",
-    (100, 2018074): "The attachment belongs to somebody else.",
-    (100, 2018109): "The attachment is larger than 25 MB.",
-    (100, 2018294): "The video could not be read by Facebook.",
-}
-"""What a refusal means, in words for the operator."""
-ANY_SUBCODE: Final = frozenset({3, 200, 551})
-"""Codes whose line without subcode stands for every subcode that has none of its own."""
-
-NOT_OWNER_REASON: Final = "Another app has the conversation, such as the Page Inbox."
-DEAD_TOKEN_REASON: Final = "Facebook refuses the page's token; connect the page again in Publishing Configuration."  # noqa: S105 - no token
-
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     body: Json
+    usage: Usage = NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The same request may be accepted later. `rate`: we ask too much. `perhaps_done`: a server's fault may hide success."""
+    """The same request may be accepted later. `perhaps_done`: a server's fault may hide success.
+
+    `pauses`: whether nothing at all is to be asked for the page, or for the app, for a while. `wait`: the least seconds
+    until the same request again.
+    """
 
     reason: str
-    rate: bool = False
+    pauses: Literal["page", "app"] | None = None
     perhaps_done: bool = False
     code: int | None = None
+    subcode: int | None = None
+    wait: float = 0.0
+    usage: Usage = NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """Not done, and asking again changes nothing."""
+    """Not done, and asking again changes nothing. `does`: `refuse`, `configuration`, `stop tags` or `stop page`."""
 
     reason: str
     code: int | None = None
     subcode: int | None = None
+    does: Consequence = Consequence.REFUSE
 
     @property
     def dead_token(self) -> bool:
-        return self.code == DEAD_TOKEN
+        """The request itself is in order: with another token it may be done."""
+        return self.does is Consequence.STOP_PAGE
 
     @property
     def may_be_the_routing(self) -> bool:
@@ -180,17 +158,17 @@ class Owner:
     app_id: str | None = None
 
 
-def classify(status: int, body: Json) -> Verdict:
+def classify(status: int, body: Json, usage: Usage = NONE) -> Verdict:
     """`body` is the parsed JSON, None where there was none or it was not JSON."""
     error = _error_of(body)
     if error is not None:
-        return _refusal(status, error)
+        return _refusal(status, error, usage)
     if 200 <= status < 300:
         if isinstance(body, dict):
-            return Accepted(body)
+            return Accepted(body, usage)
         return Unknown(f"HTTP {status} with an answer that is not a JSON object")
     if status in {REQUEST_TIMEOUT, TOO_MANY_REQUESTS} or _is_fault(status) or status < 400:
-        return Later(f"HTTP {status}", rate=status == TOO_MANY_REQUESTS, perhaps_done=_is_fault(status))
+        return _later(status, f"HTTP {status}", usage)
     return Permanent(f"Facebook answered HTTP {status} without saying why.")
 
 
@@ -241,26 +219,43 @@ def _error_of(body: Json) -> GraphError | None:
     return GraphError(message=_text(error))
 
 
-def _refusal(status: int, error: GraphError) -> Verdict:
+def _refusal(status: int, error: GraphError, usage: Usage) -> Verdict:
     code, subcode = error.code, error.error_subcode
-    if subcode in NOT_OWNER_SUBCODES:
-        return NotOwner(code, subcode)
-    if code == DEAD_TOKEN:
-        return Permanent(DEAD_TOKEN_REASON, code, subcode)
-    if code in LATER_CODES or subcode == LEAD_FLOW_SUBCODE:
-        return Later(_reason(error), rate=code in RATE_CODES, perhaps_done=_is_fault(status), code=code)
-    if error.is_transient or _is_fault(status) or status == TOO_MANY_REQUESTS:
-        return Later(_reason(error), rate=status == TOO_MANY_REQUESTS, perhaps_done=_is_fault(status), code=code)
-    return Permanent(_reason(error), code, subcode)
+    found = line(code, subcode, status=status, message=error.message)
+    reason = (found and found.reason) or _words(error)
+    transient = error.is_transient or _is_fault(status) or status == TOO_MANY_REQUESTS
+    match found.does if found is not None else Consequence.RETRY if transient else Consequence.REFUSE:
+        case Consequence.NOT_OWNER:
+            return NotOwner(code, subcode)
+        case Consequence.PAUSE_PAGE:
+            return replace(_later(status, reason, usage, error), pauses="page")
+        case Consequence.PAUSE_APP:
+            return replace(_later(status, reason, usage, error), pauses="app")
+        case Consequence.WAIT:
+            later = _later(status, reason, usage, error)
+            return replace(later, wait=max(later.wait, LEAD_FLOW_WAIT))
+        case Consequence.RETRY:
+            return _later(status, reason, usage, error)
+        case Consequence.STOP_PAGE | Consequence.STOP_TAGS as does:
+            return Permanent(reason, code, subcode, does)
+        case Consequence.REFUSE | Consequence.CONFIGURATION as does:
+            return _later(status, reason, usage, error) if transient else Permanent(reason, code, subcode, does)
 
 
-def _reason(error: GraphError) -> str:
-    if error.code is not None:
-        subcode = error.error_subcode
-        if subcode is not None and (error.code, subcode) not in REASONS and error.code in ANY_SUBCODE:
-            subcode = None
-        if known := REASONS.get((error.code, subcode)):
-            return known
+def _later(status: int, reason: str, usage: Usage, error: GraphError | None = None) -> Later:
+    """Too many requests, whatever the body says of it, are the page's."""
+    return Later(
+        reason,
+        pauses="page" if status == TOO_MANY_REQUESTS else None,
+        perhaps_done=_is_fault(status),
+        code=error.code if error is not None else None,
+        subcode=error.error_subcode if error is not None else None,
+        wait=usage.wait,
+        usage=usage,
+    )
+
+
+def _words(error: GraphError) -> str:
     words = "".join(letter if letter.isprintable() else " " for letter in error.message)[:MESSAGE_LENGTH].strip()
     number = "/".join(str(part) for part in (error.code, error.error_subcode) if part is not None) or "no code"
     return f"Facebook refused it ({number}){': ' + words if words else ''}"

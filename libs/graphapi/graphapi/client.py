@@ -19,10 +19,11 @@ from aiohttp import (
 )
 from pydantic_core import from_json
 
+from graphapi import usage
 from graphapi.answers import Json, Later, Unknown, Verdict, classify
 from graphapi.request import Credentials, GraphRequest
 
-ANSWER_LIMIT: Final = 64 * 1024  # bytes; real answers have some hundred
+ANSWER_LIMIT: Final = 512 * 1024  # bytes; real answers have some hundred, 20 messages of a conversation up to 250,000
 CONNECT_TIMEOUT: Final = 3.0  # seconds, name resolution and TLS included
 KEEP_ALIVE: Final = 10.0  # seconds: shorter than any server's, so that a request does not meet a connection that closes
 
@@ -105,7 +106,7 @@ class Graph:
             timeout=ClientTimeout(total=None, connect=CONNECT_TIMEOUT),
             trace_request_ctx=progress,
         ) as response:
-            return classify(response.status, await _body(response))
+            return classify(response.status, await _body(response), usage.read(response.headers))
 
 
 async def _body(response: ClientResponse) -> Json:

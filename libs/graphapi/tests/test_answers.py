@@ -19,6 +19,8 @@ from graphapi.answers import (
     owner,
     profile,
 )
+from graphapi.errors import LINES
+from graphapi.usage import NONE, Usage, read
 
 
 def refused(code, subcode=None, **more):
@@ -26,63 +28,103 @@ def refused(code, subcode=None, **more):
     return {"error": error | ({} if subcode is None else {"error_subcode": subcode})}
 
 
-LATER = [1, 2, 4, 17, 32, 613, 1200, 80001, 80006]
-RATE = {4, 17, 32, 613, 80001, 80006}
-NOT_OWNER = [(10, 2018300), (100, 2534037), (100, 2018300)]
-PERMANENT = [
-    (10, 2018278),
-    (10, 2534022),
-    (10, 2018065),
-    (10, 2018108),
-    (10, 1893063),
-    (10, None),
-    (100, 2018001),
-    (100, 2534014),
-    (100, 2018164),
-    (100, None),
-    (100, 2018008),
-    (100, 2018047),
-    (100, 2018074),
-    (100, 2018109),
-    (100, 2018294),
-    (190, None),
-    (190, 460),
-    (190, 463),
-    (190, 467),
-    (200, None),
-    (200, 2018028),
-    (200, 1545041),
-    (3, None),
-    (551, None),
-    (551, 1545041),
-    (230, None),
-    (27, None),
-    (504, None),
-    (10303, None),
-    (99999, 1),
+RETRY, WAIT, PAUSE, PAUSE_APP = "retry", "wait", "pause page", "pause app"
+DEAD, TAGS, OTHERS, REFUSE, CONFIGURE = "stop page", "stop tags", "not owner", "refuse", "configuration"
+TABLE = [
+    # code, subcode, status, what it does
+    (1, None, 400, RETRY),
+    (2, None, 400, RETRY),
+    (2, 99, 400, RETRY),
+    (1200, None, 500, RETRY),
+    (4, None, 400, PAUSE_APP),
+    (17, None, 400, PAUSE),
+    (32, None, 400, PAUSE),
+    (613, None, 400, PAUSE),
+    (613, 1234, 400, PAUSE),
+    (80001, None, 400, PAUSE),
+    (80006, None, 400, PAUSE),
+    (613, 2018338, 400, TAGS),
+    (10, 2018278, 400, REFUSE),
+    (10, 2534022, 400, REFUSE),
+    (10, 2018065, 400, REFUSE),
+    (10, 2018108, 400, REFUSE),
+    (10, 2018300, 400, OTHERS),
+    (100, 2534037, 400, OTHERS),
+    (100, 2018300, 400, OTHERS),
+    (10, 2018321, 400, WAIT),
+    (100, 2018321, 400, WAIT),
+    (10, 1893063, 400, PAUSE),
+    (10, None, 400, CONFIGURE),
+    (3, None, 400, CONFIGURE),
+    (200, None, 403, CONFIGURE),
+    (200, 2018028, 403, CONFIGURE),
+    (100, 2018164, 400, CONFIGURE),
+    (27, None, 400, CONFIGURE),
+    (100, 2018001, 400, REFUSE),
+    (100, 2534014, 400, REFUSE),
+    (100, 2018008, 400, REFUSE),
+    (100, 2018047, 400, REFUSE),
+    (100, 2018074, 400, REFUSE),
+    (100, 2018109, 400, REFUSE),
+    (100, 2018294, 400, REFUSE),
+    (100, 2018218, 400, REFUSE),
+    (100, 2018247, 400, REFUSE),
+    (100, None, 400, REFUSE),
+    (190, None, 400, DEAD),
+    (190, 460, 400, DEAD),
+    (190, 463, 400, DEAD),
+    (190, 467, 401, DEAD),
+    (200, 1545041, 400, REFUSE),
+    (551, None, 400, REFUSE),
+    (551, 1545041, 400, REFUSE),
+    (551, 7, 400, REFUSE),
+    (230, None, 403, REFUSE),
+    (504, None, 400, REFUSE),
+    (10303, None, 400, REFUSE),
+    (99999, 1, 400, REFUSE),
 ]
+"""Every line of the table, and codes that are in none."""
 
 
-@pytest.mark.parametrize("code", LATER)
-def test_a_code_of_the_temporary_kind_is_tried_again(code):
-    verdict = classify(400, refused(code))
-    assert isinstance(verdict, Later)
-    assert verdict.rate is (code in RATE)
-    assert not verdict.perhaps_done
+def what(verdict):
+    match verdict:
+        case NotOwner():
+            return OTHERS
+        case Permanent():
+            return str(verdict.does)
+        case Later(pauses=None):
+            return WAIT if verdict.wait else RETRY
+        case Later():
+            return f"pause {verdict.pauses}"
 
 
-@pytest.mark.parametrize(("code", "subcode"), NOT_OWNER)
-def test_a_refusal_of_a_non_owner_is_its_own_class(code, subcode):
-    assert classify(400, refused(code, subcode)) == NotOwner(code, subcode)
-
-
-@pytest.mark.parametrize(("code", "subcode"), PERMANENT)
-def test_every_other_code_is_permanent_and_says_why(code, subcode):
-    verdict = classify(400, refused(code, subcode))
-    assert isinstance(verdict, Permanent)
+@pytest.mark.parametrize(("code", "subcode", "status", "does"), TABLE)
+def test_each_refusal_has_its_consequence_and_says_why(code, subcode, status, does):
+    verdict = classify(status, refused(code, subcode))
+    assert what(verdict) == does
     assert (verdict.code, verdict.subcode) == (code, subcode)
     assert verdict.reason
-    assert verdict.dead_token is (code == 190)
+    assert getattr(verdict, "dead_token", False) is (code == 190)
+    assert getattr(verdict, "perhaps_done", False) is (status == 500)
+
+
+def test_each_line_of_the_table_is_looked_at():
+    assert set(LINES) <= {(code, subcode) for code, subcode, *_ in TABLE}
+
+
+@pytest.mark.parametrize("words", ["HUMAN_AGENT is not approved", "The Human Agent feature is not approved"])
+def test_a_refusal_that_names_human_agent_says_what_to_ask_facebook_for(words):
+    verdict = classify(403, refused(10, message=words))
+    assert what(verdict) == CONFIGURE
+    assert "App Review" in verdict.reason
+    assert "Human Agent" in verdict.reason
+
+
+def test_a_limit_brings_the_time_that_facebook_names():
+    usage = read({"X-Business-Use-Case-Usage": '{"1": [{"estimated_time_to_regain_access": 7}]}', "Retry-After": "30"})
+    verdict = classify(400, refused(613), usage)
+    assert isinstance(verdict, Later)
+    assert (verdict.usage.regain_after, verdict.wait) == (420.0, 30.0)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -98,18 +140,12 @@ def test_who_has_the_thread_counts_more_than_the_status():
 
 
 @pytest.mark.parametrize("body", [None, {}, refused(99999)])
-def test_too_many_requests_is_tried_again_whatever_the_body(body):
-    verdict = classify(429, body)
-    assert isinstance(verdict, Later)
-    assert verdict.rate
+def test_too_many_requests_pause_the_page_whatever_the_body(body):
+    assert what(classify(429, body)) == PAUSE
 
 
 def test_an_error_that_calls_itself_transient_is_tried_again():
     assert isinstance(classify(400, refused(99999, is_transient=True)), Later)
-
-
-def test_a_lead_flow_that_holds_the_chat_ends_by_itself():
-    assert isinstance(classify(400, refused(10, 2018321)), Later)
 
 
 def test_an_error_body_with_status_200_is_an_error():
@@ -241,6 +277,53 @@ GRAPHLIKE = st.fixed_dictionaries(
         "first_name": JSON,
     },
 )
+
+
+# --- the headers of limits
+
+
+@pytest.mark.parametrize(
+    ("headers", "usage"),
+    [
+        ({}, NONE),
+        (
+            {
+                "X-Business-Use-Case-Usage": json.dumps(
+                    {
+                        "1": [
+                            {"type": "messenger", "call_count": 100, "total_cputime": 25, "total_time": 25}
+                            | {"estimated_time_to_regain_access": 3}
+                        ],
+                        "2": [{"call_count": 12, "estimated_time_to_regain_access": 0}],
+                    }
+                )
+            },
+            Usage(percent=100.0, regain_after=180.0),
+        ),
+        ({"X-App-Usage": '{"call_count": 3, "total_cputime": 96.5, "total_time": 1}'}, Usage(percent=96.5)),
+        ({"X-Page-Usage": '{"call_count": "97"}'}, Usage(percent=97.0)),
+        ({"Retry-After": "17"}, Usage(wait=17.0)),
+        ({"Retry-After": "Tue, 24 Nov 2026 09:00:00 GMT"}, NONE),
+        ({"X-Business-Use-Case-Usage": "not JSON"}, NONE),
+        ({"X-Business-Use-Case-Usage": '{"1": {"call_count": 100}}'}, NONE),
+        ({"X-Business-Use-Case-Usage": '{"1": [null, {"call_count": null}, {"call_count": -5}]}'}, NONE),
+        (
+            {"X-Business-Use-Case-Usage": '{"1": [{"estimated_time_to_regain_access": 1e8}]}'},
+            Usage(regain_after=86400.0),
+        ),
+    ],
+)
+def test_headers_tell_how_full_the_limits_are_and_when_calls_are_taken_again(headers, usage):
+    assert read(headers) == usage
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["X-Business-Use-Case-Usage", "X-App-Usage", "Retry-After"]), st.text() | JSON.map(json.dumps)
+    )
+)
+def test_no_header_makes_us_raise(headers):
+    read(headers)
 
 
 @given(status=st.integers(200, 599), body=JSON | GRAPHLIKE)
