@@ -17,7 +17,7 @@ export PYTHONPYCACHEPREFIX ?= $(or $(CONVOBOSS_CACHE),$(CURDIR)/.cache)/pycache
 
 PACKAGES := libs services cli tools docs
 
-.PHONY: help setup run demo reset bench faults test test-clone check format types imports docs topics lock image clean
+.PHONY: help setup run demo reset bench faults laws test test-clone check format types imports docs topics lock image clean
 
 help:
 	@awk 'BEGIN { print "Convoboss Human Takeover" } \
@@ -41,6 +41,8 @@ bench: setup ## figures beside a peer in the same run, some minutes: a table and
 	@$(BIN)/python -m bench $(ARGS)
 faults: setup ## everything under load, broken in every way for ten minutes, and what went wrong: a table and build/faults.json
 	@PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
+laws: setup ## the laws of ownership for as long as you like, at the lowest priority (ARGS="--depth 6 --runs 20000 --minutes 30")
+	@nice -n 19 $(BIN)/python services/takeover/tests/endurance.py $(ARGS)
 check: setup ## formatting, lint, types, imports between packages, generated pages
 	@$(BIN)/ruff format --check --quiet . || { echo "make format repairs this"; exit 1; }
 	@$(BIN)/ruff check --quiet .

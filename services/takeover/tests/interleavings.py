@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 
 from laws import Rules, folded
@@ -63,7 +65,7 @@ class Node:
     timer: ConversationEvent | None = None
     """The expiry that the timers took out of their table, and have not written yet."""
 
-    def key(self) -> str:
+    def key(self) -> bytes:
         """The same for nodes that no later decision tells apart: ids count up, so they are numbered anew."""
         state = self.state.copy()
         state.count, state.last_at = 0, None
@@ -72,7 +74,7 @@ class Node:
         text = f"{state.to_json()}{self.asked}{commands}{timer}"
         names: dict[str, str] = {}
         text = re.sub(r"!\d+", lambda found: names.setdefault(found[0], f"!{len(names)}"), text)
-        return f"{self.places}{self.now}{self.seen}{text}"
+        return blake2b(f"{self.places}{self.now}{self.seen}{text}".encode(), digest_size=16).digest()
 
 
 Move = Callable[[Node, dict[str, Any]], ConversationEvent | None]
@@ -225,32 +227,46 @@ FOUND: Final[Mapping[int, Count]] = {
 """Depth → what there is to explore, so that it cannot become less without a word. docs/ownership.md tells of it."""
 
 
-def explore(rules: Rules, depth: int) -> Count:
-    """All orders of at most `depth` moves behind each opening. Raises LawBroken at the first step that breaks a law."""
+Heard = Callable[[str, int, Count], None]
+"""Told after each node: in which opening and at which depth it was, and the count so far. What it raises ends the exploring."""
+
+
+def explore(rules: Rules, depth: int, heard: Heard = lambda *_: None) -> Count:
+    """All orders of at most `depth` moves behind each opening. Raises LawBroken at the first step that breaks a law.
+
+    Holds the nodes of one depth of one opening, and of the last depth only 16 bytes each.
+    """
     count = Count()
-    for opening in OPENINGS.values():
+    for name, opening in OPENINGS.items():
         node = _first()
         for writer in opening:
             taken = _step(rules, SETTINGS, node, WRITERS.index(writer))
             assert taken is not None, f"{writer} has nothing to write"
             node = taken
             count.steps += 1
-        level = {node.key(): node}
+        level = [node]
         count.nodes += 1
-        for _ in range(depth):
-            level = _next(rules, level, count)
-            count.nodes += len(level)
+        for deep in range(1, depth + 1):
+            level = list(_next(rules, level, count, partial(heard, name, deep, count), last=deep == depth))
     return count
 
 
-def _next(rules: Rules, level: Mapping[str, Node], count: Count) -> dict[str, Node]:
-    """Nodes of different depths are never one: each move counts up its writer's place."""
-    found: dict[str, Node] = {}
-    for node in level.values():
+def _next(rules: Rules, level: list[Node], count: Count, heard: Callable[[], None], *, last: bool) -> Iterator[Node]:
+    """The different nodes a move later; none where nobody goes on from them.
+
+    Nodes of different depths are never one: each move counts up its writer's place.
+    """
+    found: set[bytes] = set()
+    for node in level:
         for after in _all(rules, node):
             count.steps += 1
-            found.setdefault(after.key(), after)
-    return found
+            key = after.key()
+            if key not in found:
+                found.add(key)
+                count.nodes += 1
+                if not last:
+                    yield after
+        heard()
 
 
 def _all(rules: Rules, node: Node) -> Iterator[Node]:
