@@ -7,6 +7,7 @@ from pydantic import Field
 from schemas.base import BaseEvent, Document
 from schemas.flows import Flow
 from schemas.handover import MAX_GOODBYE, MAX_RETURN
+from schemas.messages import ADDRESS
 
 PAGE_INBOX_APP = "263902037430900"
 DEFAULT_EXPIRY = 60 * 60  # seconds
@@ -42,6 +43,12 @@ class MessengerChannel(Document):
     """Other apps whose messages are a bot's, not staff's."""
     automatic_replies: tuple[str, ...] = ()
     """Texts that the page itself sends (greeting, away message): never an act of staff."""
+    human_agent: bool = True
+    """Operators' answers go out for seven days after the customer's last act: the app has Facebook's Human Agent feature."""
+    operator_name: Literal["off", "first_name", "full"] = "off"
+    """What the customer sees of an operator's display name."""
+    operator_picture_url: Annotated[str, Field(max_length=ADDRESS)] = ""
+    """Shown beside it; empty: the page's own picture."""
 
 
 class BotSettings(BaseEvent):

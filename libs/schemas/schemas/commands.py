@@ -7,6 +7,8 @@ from pydantic import AwareDatetime, Field
 from schemas.base import ConversationEvent
 from schemas.messages import OutMessage, Person, Speaker
 
+LONGEST_EXTENSION = 7 * 24 * 3600  # seconds; Facebook's bound
+
 
 class Command(ConversationEvent):
     """`id` is the command's id; `epoch` is the conversation's when it was given."""
@@ -34,6 +36,8 @@ class SendMessage(Command):
     message: OutMessage
     then_pass: bool = False
     retake: bool = False
+    acted_at: AwareDatetime | None = None
+    """Of the customer's last act, which opened the window for answers (`schemas.window`); None: not known."""
 
 
 class PassThread(Command):
@@ -48,6 +52,14 @@ class TakeThread(Command):
     """Take thread control back: Done."""
 
     type: Literal["thread.take.v1"] = "thread.take.v1"
+
+
+class ExtendThread(Command):
+    """Keep the thread that is ours: Facebook frees it after 24 hours without a word of the customer's, 7 days at most."""
+
+    type: Literal["thread.extend.v1"] = "thread.extend.v1"
+    seconds: Annotated[int, Field(ge=1, le=LONGEST_EXTENSION)]
+    """From now."""
 
 
 class ReadThread(Command):
@@ -77,5 +89,6 @@ class Erase(Command):
 
 
 MessengerCommand = Annotated[
-    SendMessage | PassThread | TakeThread | ReadThread | ReadProfile | Silence | Erase, Field(discriminator="type")
+    SendMessage | PassThread | TakeThread | ExtendThread | ReadThread | ReadProfile | Silence | Erase,
+    Field(discriminator="type"),
 ]

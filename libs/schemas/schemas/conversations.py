@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from schemas.base import ConversationEvent, Document
 from schemas.handover import MAX_RETURN, MIN_RETURN, RequestedBy
-from schemas.messages import TEXT, Attachment, CustomerInput, OutMessage, Person, Profile
+from schemas.messages import TEXT, Attachment, CustomerInput, Media, OutMessage, Person, Profile, Referral
 from schemas.sessions import Session
 
 Channel = Literal["messaging", "standby"]
@@ -24,6 +24,55 @@ class CustomerMessage(ConversationEvent):
     input: CustomerInput
     caught_up: bool = False
     """Read afterwards, because no webhook told of it: older than the last episode's end it is for the record only."""
+    extras: dict[str, Any] | None = None
+    """What else came with it, raw: tags, commands, nlp, and `hop_context` where Meta wrote it for the customer."""
+
+
+class CustomerEdited(ConversationEvent):
+    """A customer changed a message's text. `number`: which edit of that message it is, from 1; None: not told."""
+
+    type: Literal["customer.edited.v1"] = "customer.edited.v1"
+    mid: str
+    channel: Channel = "messaging"
+    text: str
+    number: int | None = None
+
+
+class CustomerDeleted(ConversationEvent):
+    """A customer took a message back."""
+
+    type: Literal["customer.deleted.v1"] = "customer.deleted.v1"
+    mid: str
+    channel: Channel = "messaging"
+
+
+class CustomerReacted(ConversationEvent):
+    """A customer's reaction to a message, or that it is taken back. `reaction` is the channel's word, `emoji` the sign."""
+
+    type: Literal["customer.reacted.v1"] = "customer.reacted.v1"
+    mid: str
+    channel: Channel = "messaging"
+    action: Literal["react", "unreact"]
+    reaction: str = ""
+    emoji: str = ""
+
+
+class CustomerReferred(ConversationEvent):
+    """A customer came again, by a link or an ad, and has said nothing yet."""
+
+    type: Literal["customer.referred.v1"] = "customer.referred.v1"
+    channel: Channel = "messaging"
+    referral: Referral
+
+
+class Receipt(ConversationEvent):
+    """Messages of the page's side reached the customer, or were seen: those up to the time `until`, and those in `mids`."""
+
+    type: Literal["receipt.v1"] = "receipt.v1"
+    channel: Channel = "messaging"
+    state: Literal["delivered", "seen"]
+    until: AwareDatetime | None = None
+    mids: tuple[str, ...] = ()
 
 
 class Echo(ConversationEvent):
@@ -52,8 +101,19 @@ class ThreadControl(ConversationEvent):
     metadata: str | None = None
 
 
+class PolicyEnforced(ConversationEvent):
+    """Facebook warns a page, stops it from sending, or lets it send again. Keyed by the page's own events.
+
+    `action`: warning, block, unblock; another word is possible.
+    """
+
+    type: Literal["policy.enforced.v1"] = "policy.enforced.v1"
+    action: str
+    reason: str = ""
+
+
 class ChannelFact(ConversationEvent):
-    """Whatever else the channel sent (receipts, reactions, app roles, …): kept raw, changes nobody's turn."""
+    """Whatever else the channel sent (opt-ins, account linking, app roles, …): kept raw, changes nobody's turn."""
 
     type: Literal["channel.fact.v1"] = "channel.fact.v1"
     kind: str
@@ -141,9 +201,11 @@ class OperatorReplies(OperatorCommand):
 
     type: Literal["operator.replies.v1"] = "operator.replies.v1"
     seq: Annotated[int, Field(ge=0)]
-    text: Annotated[str, Field(min_length=1, max_length=TEXT - 1)]
+    text: Annotated[str, Field(max_length=TEXT - 1)] = ""
     client_id: str = ""
     force: bool = False
+    media: Media | None = None
+    """A file, before the text where there is one. One of the two is needed."""
 
 
 class OperatorSetsExpiry(OperatorCommand):
@@ -219,13 +281,16 @@ class MessageRefused(CommandReport):
     code: int | None = None
     subcode: int | None = None
     reason: str
+    next_step: str = ""
+    """What somebody can do about it, a word of `schemas.delivery.NEXT_STEPS`; empty: nothing is known."""
 
 
 class CommandSuppressed(CommandReport):
-    """`Silence` met the command before its sending began; it never leaves."""
+    """The command never leaves: `Silence` met it before its sending began, or for `reason`, such as that it is too late."""
 
     type: Literal["command.suppressed.v1"] = "command.suppressed.v1"
     seq: int | None = None
+    reason: str = ""
 
 
 class ThreadMoved(CommandReport):
@@ -236,11 +301,18 @@ class ThreadMoved(CommandReport):
     """The app that has the thread now; None: nobody (idle)."""
 
 
+class ThreadExtended(CommandReport):
+    """Facebook keeps the thread for us so many seconds from then on."""
+
+    type: Literal["thread.extended.v1"] = "thread.extended.v1"
+    seconds: int
+
+
 class ThreadRefused(CommandReport):
-    """Facebook refused our pass or take."""
+    """Facebook refused our pass, take or extension."""
 
     type: Literal["thread.refused.v1"] = "thread.refused.v1"
-    action: Literal["pass", "take"]
+    action: Literal["pass", "take", "extend"]
     code: int | None = None
     subcode: int | None = None
     reason: str
@@ -295,10 +367,31 @@ class ReadOverdue(ConversationEvent):
     command: str
 
 
+CUSTOMER_ACTS = (CustomerMessage, CustomerReacted, CustomerReferred)
+"""What opens the channel's window for answers anew, at its `occurred_at`. Source: Meta's messaging policy; an edit does not."""
+
+
+class ThreadCheckDue(ConversationEvent):
+    """A takeover lasts, and Facebook frees threads after a day: it is seen to that this one stays where it is.
+
+    It counts only if epoch and time are still those of the conversation.
+    """
+
+    type: Literal["thread.check_due.v1"] = "thread.check_due.v1"
+    epoch: int
+    due_at: AwareDatetime
+
+
 LogEvent = Annotated[
     CustomerMessage
+    | CustomerEdited
+    | CustomerDeleted
+    | CustomerReacted
+    | CustomerReferred
+    | Receipt
     | Echo
     | ThreadControl
+    | PolicyEnforced
     | ChannelFact
     | TurnStarted
     | TurnCompleted
@@ -315,12 +408,14 @@ LogEvent = Annotated[
     | MessageRefused
     | CommandSuppressed
     | ThreadMoved
+    | ThreadExtended
     | ThreadRefused
     | ThreadOwnerRead
     | ProfileRead
     | SessionExpired
     | TurnOverdue
     | DelayElapsed
-    | ReadOverdue,
+    | ReadOverdue
+    | ThreadCheckDue,
     Field(discriminator="type"),
 ]

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field
 from schemas.base import ConversationEvent
 from schemas.conversations import Notice
 from schemas.handover import Cause
-from schemas.messages import Attachment, CustomerInput, OutMessage, Person, Profile, Said
+from schemas.messages import Attachment, CustomerInput, OutMessage, Person, Profile, Referral, Said
 
 Venue = Literal["inbox", "page_inbox"]
 
@@ -32,6 +32,8 @@ class CustomerSaid(Outcome):
     channel: Literal["messaging", "standby"] = "messaging"
     input: CustomerInput
     addressed: Literal["bot", "person", "record"]
+    acted_at: AwareDatetime | None = None
+    """Of the customer's last act now, by the channel: until when they may be answered counts from it."""
 
 
 class StaffSaid(Outcome):
@@ -43,6 +45,58 @@ class StaffSaid(Outcome):
     automatic: bool = False
     text: str = ""
     attachments: tuple[Attachment, ...] = ()
+
+
+class MessageOutcome(Outcome):
+    """Something about a message that is in the transcript. Adds no entry.
+
+    `mid` is the channel's id of it. `message_seq`: its entry, where it is one of the last; None: it is found by its `mid`.
+    """
+
+    mid: str
+    message_seq: int | None = None
+
+
+class MessageEdited(MessageOutcome):
+    """A customer changed it. `number`: which edit it is, from 1; a lower one than is known comes too late."""
+
+    type: Literal["message.edited.v1"] = "message.edited.v1"
+    text: str
+    number: int | None = None
+
+
+class MessageDeleted(MessageOutcome):
+    """A customer took it back: what it said is to be forgotten, that there was one stays."""
+
+    type: Literal["message.deleted.v1"] = "message.deleted.v1"
+
+
+class MessageReacted(MessageOutcome):
+    """A customer's reaction to it now; empty: none any more."""
+
+    type: Literal["message.reacted.v1"] = "message.reacted.v1"
+    reaction: str = ""
+    emoji: str = ""
+    acted_at: AwareDatetime | None = None
+    """Of the customer's last act now, by the channel: until when they may be answered counts from it."""
+
+
+class MessagesReceived(Outcome):
+    """Our messages that reached the customer, or were seen: all sent up to `until`, and those in `mids`. Adds no entry."""
+
+    type: Literal["messages.received.v1"] = "messages.received.v1"
+    state: Literal["delivered", "seen"]
+    until: AwareDatetime | None = None
+    mids: tuple[str, ...] = ()
+
+
+class CustomerReturned(Outcome):
+    """A customer came again by a link or an ad, and has said nothing yet. Adds no entry."""
+
+    type: Literal["customer.returned.v1"] = "customer.returned.v1"
+    referral: Referral
+    acted_at: AwareDatetime | None = None
+    """Of the customer's last act now, by the channel: until when they may be answered counts from it."""
 
 
 class EpisodeOutcome(Outcome):
@@ -139,6 +193,7 @@ class CommandRefused(Outcome):
         "past",
         "invalid",
         "unknown_bot",
+        "window_closed",
     ]
     reason: str
     field: str = ""
@@ -157,6 +212,8 @@ class DeliveryChanged(Outcome):
     message_seq: int
     mid: str = ""
     reason: str = ""
+    next_step: str = ""
+    """What somebody can do about it, a word of `schemas.delivery.NEXT_STEPS`; empty: nothing is known."""
 
 
 class ThreadChanged(Outcome):
@@ -205,6 +262,11 @@ class ConversationErased(Outcome):
 AnyOutcome = Annotated[
     CustomerSaid
     | StaffSaid
+    | MessageEdited
+    | MessageDeleted
+    | MessageReacted
+    | MessagesReceived
+    | CustomerReturned
     | TakeoverStarted
     | TakeoverAnswered
     | TakeoverChanged

@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from schemas.base import BaseEvent
+from schemas.base import PAGE_EVENTS, BaseEvent
 from schemas.bots import PAGE_INBOX_APP, BotSettings, FlowPublished, MessengerChannel, TakeoverSettings
-from schemas.commands import Erase, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.commands import Erase, ExtendThread, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
 from schemas.conversations import (
     ChannelFact,
     CommandSuppressed,
+    CustomerDeleted,
+    CustomerEdited,
     CustomerMessage,
+    CustomerReacted,
+    CustomerReferred,
     DelayElapsed,
     Echo,
     ErasureAsked,
@@ -26,11 +30,15 @@ from schemas.conversations import (
     OperatorReplies,
     OperatorSetsExpiry,
     OperatorTakesOver,
+    PolicyEnforced,
     ProfileRead,
     ReadOverdue,
+    Receipt,
     SessionExpired,
     TakeoverRequested,
+    ThreadCheckDue,
     ThreadControl,
+    ThreadExtended,
     ThreadMoved,
     ThreadOwnerRead,
     ThreadRefused,
@@ -42,7 +50,7 @@ from schemas.conversations import (
 from schemas.deadletters import DeadLetter
 from schemas.flows import Choice, Flow, Keyword, LetHumanTakeover, Message, Start, Wire, jump_payload
 from schemas.handover import Cause, RequestedBy, back_payload
-from schemas.messages import CustomerInput, OutMessage, Person, Profile, QuickReply, Said, Speaker
+from schemas.messages import CustomerInput, OutMessage, Person, Profile, QuickReply, Referral, Said, Speaker
 from schemas.outcomes import (
     AnswerSuppressed,
     AssignmentChanged,
@@ -51,9 +59,14 @@ from schemas.outcomes import (
     CommandRefused,
     ConversationErased,
     CustomerKnown,
+    CustomerReturned,
     CustomerSaid,
     DeliveryChanged,
     FlowNoticed,
+    MessageDeleted,
+    MessageEdited,
+    MessageReacted,
+    MessagesReceived,
     StaffSaid,
     TakeoverAnswered,
     TakeoverChanged,
@@ -118,6 +131,39 @@ _LOG: Final[tuple[BaseEvent, ...]] = (
         mid="m_hi",
         input=CustomerInput(text="hi"),
     ),
+    CustomerEdited(
+        id=f"messenger:{PAGE}:edited:2f80d1c36be94a57",
+        occurred_at=_at(40),
+        conversation=CONVERSATION,
+        mid="m_wish",
+        text="Saturday, or Sunday?",
+        number=1,
+    ),
+    CustomerDeleted(
+        id=f"messenger:{PAGE}:deleted:m_wish", occurred_at=_at(44), conversation=CONVERSATION, mid="m_wish"
+    ),
+    CustomerReacted(
+        id=f"messenger:{PAGE}:reaction:77ad02c5e14b4f86",
+        occurred_at=_at(98),
+        conversation=CONVERSATION,
+        mid="m_saturday",
+        action="react",
+        reaction="love",
+        emoji="\u2764",
+    ),
+    CustomerReferred(
+        id=f"messenger:{PAGE}:referral:b3c94e1f08d24a6b",
+        occurred_at=_at(400),
+        conversation=CONVERSATION,
+        referral=Referral(ref="spring-offer", source="ADS", kind="OPEN_THREAD", ad_id="6045246247433"),
+    ),
+    Receipt(
+        id=f"messenger:{PAGE}:read:0c9e6f51d2b74a38",
+        occurred_at=_at(3),
+        conversation=CONVERSATION,
+        state="seen",
+        until=_at(1.9),
+    ),
     Echo(
         id=f"messenger:{PAGE}:m_greeting:echo",
         occurred_at=_at(1.9),
@@ -136,16 +182,23 @@ _LOG: Final[tuple[BaseEvent, ...]] = (
         new_owner=PAGE_INBOX_APP,
         previous_owner=APP,
     ),
+    PolicyEnforced(
+        id=f"messenger:{PAGE}:policy_enforcement:41d80e7c92ab4f53",
+        occurred_at=_at(500),
+        conversation=f"messenger:{PAGE}:{PAGE_EVENTS}",
+        action="block",
+        reason="The page sent promotions outside the window.",
+    ),
     ChannelFact(
-        id=f"messenger:{PAGE}:read:0c9e6f51d2b74a38",
+        id=f"messenger:{PAGE}:optin:6a1f93de508b4c72",
         occurred_at=_at(3),
         conversation=CONVERSATION,
-        kind="read",
+        kind="optin",
         raw={
             "sender": {"id": "73105284619001"},
             "recipient": {"id": PAGE},
             "timestamp": 1795512603000,
-            "read": {"watermark": 1795512601900},
+            "optin": {"ref": "newsletter"},
         },
     ),
     TurnStarted(id=f"{_id(4)}:started:2", conversation=CONVERSATION, turn=_id(4), epoch=0, attempt=2),
@@ -225,6 +278,14 @@ _LOG: Final[tuple[BaseEvent, ...]] = (
     ThreadMoved(
         id=f"{_id(21)}:moved", occurred_at=_at(301), conversation=CONVERSATION, command=_id(21), epoch=2, owner=APP
     ),
+    ThreadExtended(
+        id=f"{_id(31)}:extended",
+        occurred_at=_at(82801),
+        conversation=CONVERSATION,
+        command=_id(31),
+        epoch=1,
+        seconds=518_400,
+    ),
     ThreadRefused(
         id=f"{_id(12)}:thread_refused",
         occurred_at=_at(33),
@@ -262,6 +323,7 @@ _LOG: Final[tuple[BaseEvent, ...]] = (
     TurnOverdue(id=f"{_id(4)}:overdue:1", conversation=CONVERSATION, turn=_id(4), attempt=1),
     DelayElapsed(id=f"{_id(4)}:elapsed", conversation=CONVERSATION, epoch=0, turn=_id(4)),
     ReadOverdue(id=f"{_id(1)}:overdue", conversation=CONVERSATION, command=_id(1)),
+    ThreadCheckDue(id=f"{CONVERSATION}:1:check:1", conversation=CONVERSATION, epoch=1, due_at=_at(82800)),
 )
 
 _TURNS: Final[tuple[BaseEvent, ...]] = (
@@ -296,6 +358,7 @@ _COMMANDS: Final[tuple[BaseEvent, ...]] = (
     ),
     PassThread(id=_id(12), conversation=CONVERSATION, epoch=1, target=PAGE_INBOX_APP),
     TakeThread(id=_id(21), conversation=CONVERSATION, epoch=2),
+    ExtendThread(id=_id(31), conversation=CONVERSATION, epoch=1, seconds=518_400),
     ReadThread(id=_id(17), conversation=CONVERSATION, epoch=1),
     ReadProfile(id=_id(1), conversation=CONVERSATION, epoch=0),
     Silence(id=_id(11), conversation=CONVERSATION, epoch=1),
@@ -334,6 +397,67 @@ _OUTCOMES: Final[tuple[BaseEvent, ...]] = (
         mid="m_staff",
         app_id=PAGE_INBOX_APP,
         text="Hello Mia, Saturday at ten is booked for you.",
+    ),
+    MessageEdited(
+        id=_id(31),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=1,
+        episode=EPISODE,
+        seq=5,
+        at=_at(40.1),
+        cause_id=f"messenger:{PAGE}:edited:2f80d1c36be94a57",
+        mid="m_wish",
+        message_seq=5,
+        text="Saturday, or Sunday?",
+        number=1,
+    ),
+    MessageDeleted(
+        id=_id(32),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=1,
+        episode=EPISODE,
+        seq=5,
+        at=_at(44.1),
+        cause_id=f"messenger:{PAGE}:deleted:m_wish",
+        mid="m_wish",
+        message_seq=5,
+    ),
+    MessageReacted(
+        id=_id(33),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=1,
+        episode=EPISODE,
+        seq=7,
+        at=_at(98.1),
+        cause_id=f"messenger:{PAGE}:reaction:77ad02c5e14b4f86",
+        mid="m_saturday",
+        message_seq=7,
+        reaction="love",
+        emoji="\u2764",
+    ),
+    MessagesReceived(
+        id=_id(34),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=0,
+        seq=2,
+        at=_at(3.1),
+        cause_id=f"messenger:{PAGE}:read:0c9e6f51d2b74a38",
+        state="seen",
+        until=_at(1.9),
+    ),
+    CustomerReturned(
+        id=_id(35),
+        conversation=CONVERSATION,
+        bot=BOT,
+        epoch=2,
+        seq=9,
+        at=_at(400.1),
+        cause_id=f"messenger:{PAGE}:referral:b3c94e1f08d24a6b",
+        referral=Referral(ref="spring-offer", source="ADS", kind="OPEN_THREAD", ad_id="6045246247433"),
     ),
     TakeoverStarted(
         id=_id(11),

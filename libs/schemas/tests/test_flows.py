@@ -122,7 +122,7 @@ def test_the_flow_knows_where_its_ports_lead():
         ),
         ("blocks.greet.buttons", [{"id": f"b{i}", "title": "x"} for i in range(4)], "greet", "buttons", "At most 3"),
         ("blocks.mail.attribute", "e mail", "mail", "attribute", "has to look like"),
-        ("blocks.mail.check", "phone", "mail", "check", "One of"),
+        ("blocks.mail.check", "fax", "mail", "check", "One of"),
         ("blocks.mail.check", "choice", "mail", "choices", "At least one choice"),
         ("blocks.mail.choices", [{"id": "a", "title": "A"}], "mail", "choices", "Only a question that checks"),
         ("blocks.mail.max_attempts", 0, "mail", "max_attempts", "At least 1"),

@@ -12,12 +12,13 @@ from schemas.base import Document
 from schemas.flows import templates
 from schemas.flows.document import (
     MAX_DOCUMENT,
+    MAX_TEXT,
     NEXT,
-    Choice,
     Comparison,
     Condition,
     Delay,
     Flow,
+    FlowButton,
     GoTo,
     LetHumanTakeover,
     Message,
@@ -29,6 +30,7 @@ from schemas.flows.document import (
 from schemas.handover import HumanTakeover
 from schemas.messages import BUTTON_TEXT
 from schemas.sessions import MAX_ATTRIBUTES
+from schemas.texts import units
 
 MAX_PROBLEMS: Final = 200
 """More are not listed: a page shows them, a person mends them one by one."""
@@ -214,10 +216,40 @@ def _messages(flow: Flow) -> Iterator[Problem]:
     for block_id, block in flow.blocks.items():
         if not isinstance(block, Message):
             continue
-        if not block.text and (block.buttons or block.image_url is None):
-            yield _error(block_id, "text", "Buttons need a text" if block.buttons else "A text or an image is needed")
-        if block.buttons and len(block.text) > BUTTON_TEXT:
-            yield _error(block_id, "text", f"At most {BUTTON_TEXT} characters above buttons")
+        if not block.text and block.buttons:
+            yield _error(block_id, "text", "Buttons need a text")
+        elif not (block.text or block.image_url or block.media or block.cards):
+            yield _error(block_id, "text", "A text or an image is needed, or a file or cards")
+        for field, button in _buttons(block):
+            if button.url is not None and button.phone is not None:
+                yield _error(block_id, f"{field}.phone", "A button opens a page or calls, not both")
+        for i, card in enumerate(block.cards):
+            if not (card.subtitle or card.image_url or card.buttons):
+                yield _error(block_id, f"cards[{i}].subtitle", "A card needs a subtitle, an image or a button")
+
+
+def _buttons(block: Message) -> Iterator[tuple[str, FlowButton]]:
+    """Each button with its field."""
+    for i, button in enumerate(block.buttons):
+        yield f"buttons[{i}]", button
+    for i, card in enumerate(block.cards):
+        for j, button in enumerate(card.buttons):
+            yield f"cards[{i}].buttons[{j}]", button
+
+
+def _lengths(flow: Flow) -> Iterator[Problem]:
+    """In the unit in which a channel counts at most. What attributes add is known only when it is said: it is cut then."""
+    for block_id, block in flow.blocks.items():
+        for field, text, limit in block.texts():
+            if limit is not None and (length := units(templates.without_marks(text))) > limit:
+                yield _error(block_id, field, _too_long(limit, length, above=limit == BUTTON_TEXT))
+    length = units(templates.without_marks(flow.default_reply.text))
+    if length > MAX_TEXT:
+        yield _error("", "default_reply.text", _too_long(MAX_TEXT, length))
+
+
+def _too_long(limit: int, length: int, *, above: bool = False) -> str:
+    return f"At most {limit} characters{' above buttons' if above else ''}, of which an emoji is two or more; it has {length}"
 
 
 def _questions(flow: Flow) -> Iterator[Problem]:
@@ -228,6 +260,8 @@ def _questions(flow: Flow) -> Iterator[Problem]:
             yield _error(block_id, "choices", "At least one choice is needed")
         if block.check != "choice" and block.choices:
             yield _error(block_id, "choices", "Only a question that checks for a choice has choices")
+        if block.suggest and block.check not in {"email", "phone"}:
+            yield _error(block_id, "suggest", "Only a question for an e-mail address or a phone number suggests one")
         for title in _twice([choice.title.casefold() for choice in block.choices]):
             yield _error(block_id, "choices", f"Two choices are called {title!r}")
 
@@ -272,7 +306,7 @@ def _unwired(flow: Flow) -> Iterator[Problem]:
 
 
 def _titles_of(block: Placed) -> dict[str, str]:
-    choices: Sequence[Choice] = (*block.quick_replies, *block.buttons) if isinstance(block, Message) else ()
+    choices = block.choices() if isinstance(block, Message) else ()
     return {choice.id: choice.title.casefold() for choice in choices}
 
 
@@ -316,7 +350,7 @@ def _loops(flow: Flow) -> Iterator[Problem]:
 
 def _texts(flow: Flow) -> Iterator[Problem]:
     known = _set_by(flow) | set(templates.PROFILE_NAMES)
-    texts = [(block_id, *text) for block_id, block in flow.blocks.items() for text in block.texts()]
+    texts = [(block_id, field, text) for block_id, block in flow.blocks.items() for field, text, _ in block.texts()]
     for block_id, field, text in (*texts, ("", "default_reply.text", flow.default_reply.text)):
         if templates.is_malformed(text):
             yield _warning(block_id, field, "These braces are no {{attribute}} and will be said as they stand")
@@ -333,7 +367,17 @@ def _answers(flow: Flow) -> Iterator[Problem]:
 
 
 Rule = Callable[[Flow], Iterator[Problem]]
-_ERRORS: Final[tuple[Rule, ...]] = (_size, _starts, _targets, _ports, _messages, _questions, _conditions, _attributes)
+_ERRORS: Final[tuple[Rule, ...]] = (
+    _size,
+    _starts,
+    _targets,
+    _ports,
+    _messages,
+    _lengths,
+    _questions,
+    _conditions,
+    _attributes,
+)
 _WARNINGS: Final[tuple[Rule, ...]] = (_unwired, _vanishing, _unreachable, _loops, _texts, _answers)
 
 

@@ -2,18 +2,31 @@
 
 A document is checked by `schemas.flows.check` before it is published; a published version is never edited.
 Limits of texts and titles: https://developers.facebook.com/docs/messenger-platform/reference/send-api (text, quick
-replies) and .../reference/templates/button (text above buttons).
+replies), .../reference/templates/button (text above buttons) and .../reference/templates/generic (cards). Facebook publishes
+none for addresses; 2000 characters is what browsers and its own tools take.
 """
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field
 
 from schemas.base import Document
-from schemas.handover import MAX_RETURN, HumanTakeover, Port
-from schemas.messages import BUTTONS, MAX_TYPING, QUICK_REPLIES, QUICK_REPLY_TITLE, TEXT
+from schemas.handover import MAX_GOODBYE, MAX_RETURN, HumanTakeover, Port
+from schemas.messages import (
+    ADDRESS,
+    BUTTON_TEXT,
+    BUTTONS,
+    CARD_TITLE,
+    CARDS,
+    MAX_TYPING,
+    PHONE_PATTERN,
+    QUICK_REPLIES,
+    QUICK_REPLY_TITLE,
+    TEXT,
+    MediaKind,
+)
 
 MAX_BLOCKS: Final = 1000
 MAX_WIRES: Final = 5000
@@ -38,7 +51,10 @@ PortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Title = Annotated[str, Field(min_length=1, max_length=QUICK_REPLY_TITLE, coerce_numbers_to_str=True)]
 Text = Annotated[str, Field(max_length=MAX_TEXT, coerce_numbers_to_str=True)]
-WebAddress = Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)]
+WebAddress = Annotated[str, Field(pattern=r"^https?://\S+$", max_length=ADDRESS)]
+Phone = Annotated[str, Field(pattern=PHONE_PATTERN)]
+CardTitle = Annotated[str, Field(min_length=1, max_length=CARD_TITLE, coerce_numbers_to_str=True)]
+CardSubtitle = Annotated[str, Field(max_length=CARD_TITLE, coerce_numbers_to_str=True)]
 Typing = Annotated[float, Field(ge=0, le=MAX_TYPING)]
 
 
@@ -77,9 +93,39 @@ class Choice(Document):
 
 
 class FlowButton(Choice):
-    """A button under a text. With `url` it opens a page and has no port."""
+    """A button under a text or a card. With `url` it opens a page, with `phone` it calls; then it has no port."""
 
     url: WebAddress | None = None
+    phone: Phone | None = None
+
+    @property
+    def has_port(self) -> bool:
+        return self.url is None and self.phone is None
+
+
+class FlowMedia(Document):
+    """A picture, a sound, a video or another file, by its address. The channel fetches it, up to 25 MB."""
+
+    kind: MediaKind
+    url: WebAddress
+
+
+class FlowCard(Document):
+    """A card of a carousel. `url`: the page that a press of the card opens."""
+
+    title: CardTitle
+    subtitle: CardSubtitle = ""
+    image_url: WebAddress | None = None
+    url: WebAddress | None = None
+    buttons: Annotated[tuple[FlowButton, ...], Field(max_length=BUTTONS)] = ()
+
+
+class Filled(NamedTuple):
+    """A text of a block that may hold `{{attribute}}`. `limit`: UTF-16 units that it may have when said; None: it is not."""
+
+    field: str
+    text: str
+    limit: int | None = None
 
 
 class Placed(Document):
@@ -97,8 +143,8 @@ class Placed(Document):
         """Those whose missing wire leaves a customer without an answer."""
         return (NEXT,)
 
-    def texts(self) -> tuple[tuple[str, str], ...]:
-        """Field and text of all that may hold `{{attribute}}`."""
+    def texts(self) -> tuple[Filled, ...]:
+        """All that may hold `{{attribute}}`."""
         return ()
 
 
@@ -109,7 +155,10 @@ class Start(Placed):
 
 
 class Message(Placed):
-    """Says a text, an image, or both. With `next` wired the flow goes on at once; else it waits for the customer."""
+    """Says an image, a file, a text, cards, or some of them, in this order; quick replies go with the last.
+
+    With `next` wired the flow goes on at once; else it waits for the customer.
+    """
 
     kind: Literal["message"] = "message"
     text: Text = ""
@@ -118,16 +167,26 @@ class Message(Placed):
     buttons: Annotated[tuple[FlowButton, ...], Field(max_length=BUTTONS)] = ()
     typing: Typing = 0.0
     """Seconds shown as typing before it."""
+    media: FlowMedia | None = None
+    cards: Annotated[tuple[FlowCard, ...], Field(max_length=CARDS)] = ()
 
     def ports(self) -> tuple[str, ...]:
         return (NEXT, *self.needed_ports())
 
     def needed_ports(self) -> tuple[str, ...]:
-        buttons = (button.id for button in self.buttons if button.url is None)
-        return (*(reply.id for reply in self.quick_replies), *buttons)
+        return tuple(choice.id for choice in self.choices() if not isinstance(choice, FlowButton) or choice.has_port)
 
-    def texts(self) -> tuple[tuple[str, str], ...]:
-        return (("text", self.text), *_titles("quick_replies", self.quick_replies), *_titles("buttons", self.buttons))
+    def choices(self) -> tuple[Choice, ...]:
+        """All that a customer can press."""
+        return (*self.quick_replies, *self.buttons, *(button for card in self.cards for button in card.buttons))
+
+    def texts(self) -> tuple[Filled, ...]:
+        return (
+            Filled("text", self.text, BUTTON_TEXT if self.buttons else MAX_TEXT),
+            *_titles("quick_replies", self.quick_replies),
+            *_titles("buttons", self.buttons),
+            *(text for i, card in enumerate(self.cards) for text in _card(f"cards[{i}]", card)),
+        )
 
 
 class Question(Placed):
@@ -140,12 +199,14 @@ class Question(Placed):
     kind: Literal["question"] = "question"
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
     attribute: AttributeName
-    check: Literal["text", "email", "number", "choice"] = "text"
+    check: Literal["text", "email", "number", "choice", "phone"] = "text"
     choices: Annotated[tuple[Choice, ...], Field(max_length=QUICK_REPLIES)] = ()
     retry_text: Text = ""
     """Empty: the question again."""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None
     typing: Typing = 0.0
+    suggest: bool = False
+    """Offer the e-mail address or the phone number that the channel knows of the customer, where `check` is one of these."""
 
     def ports(self) -> tuple[str, ...]:
         failed = () if self.max_attempts is None else (FAILED,)
@@ -154,8 +215,12 @@ class Question(Placed):
     def needed_ports(self) -> tuple[str, ...]:
         return (NEXT,) if self.max_attempts is None else (NEXT, FAILED)
 
-    def texts(self) -> tuple[tuple[str, str], ...]:
-        return (("text", self.text), ("retry_text", self.retry_text), *_titles("choices", self.choices))
+    def texts(self) -> tuple[Filled, ...]:
+        return (
+            Filled("text", self.text, MAX_TEXT),
+            Filled("retry_text", self.retry_text, MAX_TEXT),
+            *_titles("choices", self.choices),
+        )
 
 
 class Comparison(Document):
@@ -186,9 +251,9 @@ class Condition(Placed):
     def needed_ports(self) -> tuple[str, ...]:
         return tuple(branch.id for branch in self.branches)
 
-    def texts(self) -> tuple[tuple[str, str], ...]:
+    def texts(self) -> tuple[Filled, ...]:
         return tuple(
-            (f"branches[{i}].comparisons[{j}].value", comparison.value)
+            Filled(f"branches[{i}].comparisons[{j}].value", comparison.value)
             for i, branch in enumerate(self.branches)
             for j, comparison in enumerate(branch.comparisons)
         )
@@ -201,8 +266,8 @@ class SetAttribute(Placed):
     attribute: AttributeName
     value: Text = ""
 
-    def texts(self) -> tuple[tuple[str, str], ...]:
-        return (("value", self.value),)
+    def texts(self) -> tuple[Filled, ...]:
+        return (Filled("value", self.value),)
 
 
 class GoTo(Placed):
@@ -240,11 +305,11 @@ class LetHumanTakeover(Placed, HumanTakeover):
     def needed_ports(self) -> tuple[str, ...]:
         return ()
 
-    def texts(self) -> tuple[tuple[str, str], ...]:
+    def texts(self) -> tuple[Filled, ...]:
         return (
-            ("goodbye_message", self.goodbye_message),
-            ("back_to_bot_button", self.back_to_bot_button),
-            ("back_to_bot_message", self.back_to_bot_message),
+            Filled("goodbye_message", self.goodbye_message, MAX_GOODBYE),
+            Filled("back_to_bot_button", self.back_to_bot_button, QUICK_REPLY_TITLE),
+            Filled("back_to_bot_message", self.back_to_bot_message, MAX_GOODBYE),
         )
 
 
@@ -305,5 +370,13 @@ class Flow(Document):
         return self._targets.get((block, port))
 
 
-def _titles(field: str, choices: tuple[Choice, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((f"{field}[{i}].title", choice.title) for i, choice in enumerate(choices))
+def _titles(field: str, choices: tuple[Choice, ...]) -> tuple[Filled, ...]:
+    return tuple(Filled(f"{field}[{i}].title", choice.title, QUICK_REPLY_TITLE) for i, choice in enumerate(choices))
+
+
+def _card(field: str, card: FlowCard) -> tuple[Filled, ...]:
+    return (
+        Filled(f"{field}.title", card.title, CARD_TITLE),
+        Filled(f"{field}.subtitle", card.subtitle, CARD_TITLE),
+        *_titles(f"{field}.buttons", card.buttons),
+    )

@@ -17,6 +17,11 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _MARK.sub(lambda mark: values.get(mark["name"]) or (mark["default"] or "").strip(), text)
 
 
+def without_marks(text: str) -> str:
+    """What is said of `text` whatever the attributes are."""
+    return _MARK.sub("", text)
+
+
 def names(text: str) -> frozenset[str]:
     """The attributes that `text` asks for."""
     return frozenset(mark["name"] for mark in _MARK.finditer(text))
@@ -24,5 +29,5 @@ def names(text: str) -> frozenset[str]:
 
 def is_malformed(text: str) -> bool:
     """Whether braces are left that look like a mark and are none; they would be said as they stand."""
-    rest = _MARK.sub("", text)
+    rest = without_marks(text)
     return "{{" in rest or "}}" in rest
