@@ -18,7 +18,7 @@ from console.openapi import statuses
 from console.paths import BotPath, CommandPath, ConversationPath
 from console.problems import Problem, Refusal, forbidden, from_validation, refuse, unavailable, unknown
 from console.registry import PREFIX, Call, Cookie, Nothing, Parameters, RawDocument, Reply, Route, SignedIn
-from console.repository import accounts, conversations
+from console.repository import accounts
 from console.repository import commands as command_repository
 from console.services import Door, Services
 from runtime import logs, tracing
@@ -162,16 +162,19 @@ def _endpoint(route: Route, rule: access.Rule, door: Door, *, secure: bool) -> H
 
     async def endpoint(request: web.Request) -> web.StreamResponse:
         services = door.services
-        signed_in = await signed_in_as(request, services)
+        path = _path(route, request)
+        conversation = path.conversation if isinstance(path, ConversationPath) else None
+        signed_in, bot = await signed_in_as(request, services, conversation)
         if signed_in is not None:
             request[OPERATOR] = signed_in.operator.id
         if signed_in is None and rule is not access.Rule.PUBLIC and _wants_socket(route, request):
             return await _closed_socket(request)
         access.check(rule, signed_in.operator if signed_in else None)
         check_source(route, request, services, signed_in)
-        path = _path(route, request)
+        if isinstance(path, Refusal):  # not before it is known who asks
+            raise path
         if signed_in is not None:
-            await _authorise(rule, path, signed_in, services)
+            await _authorise(rule, path, signed_in, services, bot)
         call = Call(
             services=services,
             request=request,
@@ -193,19 +196,21 @@ def _endpoint(route: Route, rule: access.Rule, door: Door, *, secure: bool) -> H
     return documented
 
 
-async def signed_in_as(request: web.Request, services: Services) -> SignedIn | None:
-    """The operator of the session cookie; None without one that stands."""
+async def signed_in_as(
+    request: web.Request, services: Services, conversation: str | None = None
+) -> tuple[SignedIn | None, str | None]:
+    """The operator of the session cookie, None without one that stands; and the conversation's bot, None if it has none."""
     token = request.cookies.get(sessions.SESSION_COOKIE)
     if token is None or not sessions.well_formed(token):
-        return None
+        return None, None
     hashed = sessions.token_hash(token)
-    found = await accounts.find_session(services.pool, hashed, services.live.window())
+    found = await accounts.find_session(services.pool, hashed, services.live.window(), conversation)
     if found is None:
-        return None
+        return None, None
     now = services.now()
     if now - found.last_seen > timedelta(seconds=sessions.TOUCH_EVERY):
         await accounts.touch_session(services.pool, hashed, now)
-    return SignedIn(found.operator, token, found.created_at)
+    return SignedIn(found.operator, token, found.created_at), found.bot
 
 
 def check_source(route: Route, request: web.Request, services: Services, signed_in: SignedIn | None) -> None:
@@ -226,14 +231,15 @@ def check_source(route: Route, request: web.Request, services: Services, signed_
         raise refuse(403, "csrf", "The CSRF token is missing or another session's.", field=sessions.CSRF_HEADER)
 
 
-async def _authorise(rule: access.Rule, path: Parameters, signed_in: SignedIn, services: Services) -> None:
-    """Whether what the path names is the operator's to see. Raises `Refusal` (404)."""
+async def _authorise(
+    rule: access.Rule, path: Parameters, signed_in: SignedIn, services: Services, bot: str | None
+) -> None:
+    """Whether what the path names is the operator's to see. `bot`: of the conversation it names. Raises `Refusal` (404)."""
     operator = signed_in.operator
     match rule:
         case access.Rule.BOT if isinstance(path, BotPath):
             access.check_bot(operator, path.bot)
         case access.Rule.CONVERSATION if isinstance(path, ConversationPath):
-            bot = await conversations.bot_of(services.pool, path.conversation)
             access.check_bot(operator, bot, what="conversation")
         case access.Rule.COMMAND if isinstance(path, CommandPath):
             command = await command_repository.get(services.pool, path.command)
@@ -245,11 +251,12 @@ async def _authorise(rule: access.Rule, path: Parameters, signed_in: SignedIn, s
             pass
 
 
-def _path(route: Route, request: web.Request) -> Parameters:
+def _path(route: Route, request: web.Request) -> Parameters | Refusal:
+    """A path that fits nothing is one that names nothing."""
     try:
         return route.path_model.model_validate(dict(request.match_info))
     except ValidationError as error:
-        raise unknown(str(error.errors()[0]["loc"][0])) from None
+        return unknown(str(error.errors()[0]["loc"][0]))
 
 
 def _query(route: Route, request: web.Request) -> Parameters:

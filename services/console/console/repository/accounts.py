@@ -21,9 +21,12 @@ _SQL: Final = statements("console")
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
+    """`bot`: of the conversation that was asked about with it; None where there is none, or it has none yet."""
+
     operator: Operator
     created_at: datetime
     last_seen: datetime
+    bot: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,13 @@ def _operator(row: Row) -> Operator:
 # --- sessions
 
 
-async def find_session(pool: Pool, token_hash: bytes, window: Window) -> OpenSession | None:
-    row = await pool.fetchrow(_SQL["session_find"], token_hash, window.seen_after, window.begun_after)
+async def find_session(
+    pool: Pool, token_hash: bytes, window: Window, conversation: str | None = None
+) -> OpenSession | None:
+    row = await pool.fetchrow(_SQL["session_find"], token_hash, window.seen_after, window.begun_after, conversation)
     if row is None:
         return None
-    return OpenSession(_operator(row), row["session_created_at"], row["last_seen"])
+    return OpenSession(_operator(row), row["session_created_at"], row["last_seen"], row["bot"])
 
 
 async def find_sessions(pool: Pool, hashes: Iterable[bytes], window: Window) -> dict[bytes, Operator]:
