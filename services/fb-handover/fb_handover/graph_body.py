@@ -1,7 +1,10 @@
-"""The requests to Facebook as documents. Limits: Meta's Send API and template reference."""
+"""The requests to Facebook as documents, within its limits. Source: Meta's Send API, template and persona references.
+
+What a record holds is within them by characters; here it is cut once more by UTF-16 units, which is the most that Facebook
+can count. Bot builders are told of it before (`schemas.flows.check`) and when attributes were too long (a notice).
+"""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -10,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from graphapi.request import Body, GraphRequest
 from schemas.base import ConversationId
-from schemas.messages import BUTTON_TEXT, TEXT, OutMessage
+from schemas.messages import BUTTON_TEXT, CARD_TITLE, QUICK_REPLY_TITLE, TEXT, Button, Card, OutMessage, QuickReply
+from schemas.texts import cut, split
 
 LONGEST_TEXT: Final = TEXT - 1  # Facebook takes fewer than 2000
 NO_TEXT: Final = "•"
@@ -23,19 +27,23 @@ class Recipient(Body):
 
 
 class QuickReplyBody(Body):
-    content_type: Literal["text"] = "text"
-    title: str
-    payload: str
+    """Facebook shows the customer's own address or number in place of a title."""
+
+    content_type: Literal["text", "user_email", "user_phone_number"] = "text"
+    title: str | None = None
+    payload: str | None = None
 
 
 class ButtonBody(Body):
-    type: Literal["web_url", "postback"]
+    """The payload of a `phone_number` is the number."""
+
+    type: Literal["web_url", "postback", "phone_number"]
     title: str
     url: str | None = None
     payload: str | None = None
 
 
-class ImagePayload(Body):
+class MediaPayload(Body):
     url: str
 
 
@@ -45,9 +53,27 @@ class ButtonTemplate(Body):
     buttons: tuple[ButtonBody, ...]
 
 
+class DefaultAction(Body):
+    type: Literal["web_url"] = "web_url"
+    url: str
+
+
+class ElementBody(Body):
+    title: str
+    subtitle: str | None = None
+    image_url: str | None = None
+    default_action: DefaultAction | None = None
+    buttons: tuple[ButtonBody, ...] | None = None
+
+
+class GenericTemplate(Body):
+    template_type: Literal["generic"] = "generic"
+    elements: tuple[ElementBody, ...]
+
+
 class Attachment(Body):
-    type: Literal["image", "template"]
-    payload: ImagePayload | ButtonTemplate
+    type: Literal["image", "audio", "video", "file", "template"]
+    payload: MediaPayload | ButtonTemplate | GenericTemplate
 
 
 class MessageBody(Body):
@@ -64,9 +90,16 @@ class ThreadControlBody(Body):
 
 class SendBody(Body):
     recipient: Recipient
-    messaging_type: Literal["RESPONSE"] = "RESPONSE"
+    messaging_type: Literal["RESPONSE", "MESSAGE_TAG"] = "RESPONSE"
+    tag: Literal["HUMAN_AGENT"] | None = None
+    persona_id: str | None = None
     message: MessageBody
     thread_control: ThreadControlBody | None = None
+
+
+class PersonaBody(Body):
+    name: str
+    profile_picture_url: str
 
 
 class TypingBody(Body):
@@ -77,6 +110,7 @@ class TypingBody(Body):
 class ControlBody(Body):
     recipient: Recipient
     target_app_id: str | None = None
+    duration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +148,22 @@ def read_metadata(metadata: str | None) -> Origin | None:
 
 
 def parts(message: OutMessage) -> tuple[MessageBody, ...]:
-    """The Graph messages that say this one: the picture, what is too long for one text, and what carries the choices last.
+    """The Graph messages that say this one: pictures and files, texts that are too long for one, and the choices last.
 
     Empty when there is nothing to say.
     """
-    bodies = [*_image(message), *_texts(message)]
+    bodies = [*_media(message), *_texts(message), *_cards(message)]
     if message.quick_replies and bodies:
-        choices = tuple(QuickReplyBody(title=reply.title, payload=reply.payload) for reply in message.quick_replies)
+        choices = tuple(_quick_reply(reply) for reply in message.quick_replies)
         bodies[-1] = bodies[-1].model_copy(update={"quick_replies": choices})
     return tuple(bodies)
 
 
-def _image(message: OutMessage) -> Iterator[MessageBody]:
+def _media(message: OutMessage) -> Iterator[MessageBody]:
     if message.image_url:
-        yield MessageBody(attachment=Attachment(type="image", payload=ImagePayload(url=message.image_url)))
+        yield MessageBody(attachment=Attachment(type="image", payload=MediaPayload(url=message.image_url)))
+    if message.media is not None:
+        yield MessageBody(attachment=Attachment(type=message.media.kind, payload=MediaPayload(url=message.media.url)))
 
 
 def _texts(message: OutMessage) -> Iterator[MessageBody]:
@@ -140,59 +176,65 @@ def _texts(message: OutMessage) -> Iterator[MessageBody]:
         # as few messages as possible: only the last one is bound to the template's limit
         lead = text[: len(text) - len(last)].rstrip()
         yield from (MessageBody(text=piece) for piece in split(lead, LONGEST_TEXT))
-    buttons = tuple(
-        ButtonBody(type="web_url", title=button.title, url=button.url)
-        if button.url
-        else ButtonBody(type="postback", title=button.title, payload=button.payload or button.title)
-        for button in message.buttons
+    template = ButtonTemplate(text=last, buttons=tuple(_button(button) for button in message.buttons))
+    yield MessageBody(attachment=Attachment(type="template", payload=template))
+
+
+def _cards(message: OutMessage) -> Iterator[MessageBody]:
+    if message.cards:
+        template = GenericTemplate(elements=tuple(_element(card) for card in message.cards))
+        yield MessageBody(attachment=Attachment(type="template", payload=template))
+
+
+def _element(card: Card) -> ElementBody:
+    return ElementBody(
+        title=cut(card.title, CARD_TITLE),
+        subtitle=cut(card.subtitle, CARD_TITLE) or None,
+        image_url=card.image_url,
+        default_action=DefaultAction(url=card.url) if card.url else None,
+        buttons=tuple(_button(button) for button in card.buttons) or None,
     )
-    yield MessageBody(
-        attachment=Attachment(type="template", payload=ButtonTemplate(text=last, buttons=buttons)),
-    )
 
 
-_SENTENCE_END = re.compile(r"[.!?…。]['\")]*\s|\n")
+def _button(button: Button) -> ButtonBody:
+    title = cut(button.title, QUICK_REPLY_TITLE)
+    if button.url:
+        return ButtonBody(type="web_url", title=title, url=button.url)
+    if button.phone:
+        return ButtonBody(type="phone_number", title=title, payload=button.phone)
+    return ButtonBody(type="postback", title=title, payload=button.payload or button.title)
 
 
-def units(text: str) -> int:
-    """Length as Facebook may count it: UTF-16 units, of which an emoji has two."""
-    return len(text) + sum(letter > "\uffff" for letter in text)
-
-
-def split(text: str, limit: int) -> list[str]:
-    """Pieces of at most `limit` UTF-16 units: cut after a sentence, else at a space, else anywhere."""
-    pieces: list[str] = []
-    rest = text.strip()
-    while units(rest) > limit:
-        cut = _cut(rest, limit)
-        pieces.append(rest[:cut].rstrip())
-        rest = rest[cut:].lstrip()
-    return [*pieces, rest] if rest else pieces
-
-
-def _cut(text: str, limit: int) -> int:
-    end = used = 0
-    for letter in text:
-        used += units(letter)
-        if used > limit:
-            break
-        end += 1
-    window = text[:end]
-    sentence = max((match.end() for match in _SENTENCE_END.finditer(window)), default=0)
-    if sentence > end // 2:
-        return sentence
-    space = max(window.rfind(" "), window.rfind("\n"))
-    return space + 1 if space > 0 else end
+def _quick_reply(reply: QuickReply) -> QuickReplyBody:
+    match reply.kind:
+        case "email":
+            return QuickReplyBody(content_type="user_email")
+        case "phone":
+            return QuickReplyBody(content_type="user_phone_number")
+        case "text":
+            return QuickReplyBody(title=cut(reply.title, QUICK_REPLY_TITLE), payload=reply.payload)
 
 
 def send(
-    conversation: ConversationId, body: MessageBody, origin: Origin, *, pass_to: str | None = None
+    conversation: ConversationId,
+    body: MessageBody,
+    origin: Origin,
+    *,
+    pass_to: str | None = None,
+    human_agent: bool = False,
+    persona: str | None = None,
 ) -> GraphRequest:
-    """`pass_to`: the app that gets thread control with this message, in the same call."""
+    """`pass_to`: the app that gets thread control with this message, in the same call. `human_agent`: a person's, after
+
+    the window for ordinary messages. `persona`: the id under which the customer sees who speaks.
+    """
     return GraphRequest(
         path=f"{conversation.account}/messages",
         body=SendBody(
             recipient=Recipient(id=conversation.customer),
+            messaging_type="MESSAGE_TAG" if human_agent else "RESPONSE",
+            tag="HUMAN_AGENT" if human_agent else None,
+            persona_id=persona,
             message=body.model_copy(update={"metadata": write_metadata(origin)}),
             thread_control=None if pass_to is None else ThreadControlBody(app_id=pass_to),
         ),
@@ -219,9 +261,21 @@ def take_thread(conversation: ConversationId) -> GraphRequest:
     )
 
 
+def extend_thread(conversation: ConversationId, seconds: int) -> GraphRequest:
+    return GraphRequest(
+        path=f"{conversation.account}/extend_thread_control",
+        body=ControlBody(recipient=Recipient(id=conversation.customer), duration=seconds),
+    )
+
+
 def thread_owner(conversation: ConversationId) -> GraphRequest:
     return GraphRequest(path=f"{conversation.account}/thread_owner", query=(("recipient", conversation.customer),))
 
 
 def profile(conversation: ConversationId) -> GraphRequest:
     return GraphRequest(path=conversation.customer, query=(("fields", PROFILE_FIELDS),))
+
+
+def make_persona(page: str, name: str, picture_url: str) -> GraphRequest:
+    """`name` of at most 50 characters."""
+    return GraphRequest(path=f"{page}/personas", body=PersonaBody(name=name, profile_picture_url=picture_url))

@@ -5,10 +5,12 @@ from fb_commands import BUTTONS, INBOX, PAGE, REPLIES
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facebook.limits import send_request
 from fb_handover import graph_body
-from fb_handover.graph_body import Origin, parts, read_metadata, split, units, write_metadata
+from fb_handover.graph_body import Origin, parts, read_metadata, write_metadata
 from schemas.base import ConversationId
-from schemas.messages import OutMessage
+from schemas.messages import Button, Card, Media, OutMessage, QuickReply
+from schemas.texts import units
 
 MIA = ConversationId("messenger", PAGE, "7733")
 
@@ -107,15 +109,119 @@ def test_a_long_text_is_cut_after_a_sentence():
     assert parts(OutMessage(text=text))[0].text == "A" * 900 + ". " + "B" * 900 + "."
 
 
-def test_an_emoji_counts_as_two():
-    assert [units(piece) for piece in split("😀" * 10, 9)] == [8, 8, 4]
+FACES = "\U0001f600" * 40
 
 
-@given(st.text(max_size=400), st.integers(2, 60))
-def test_no_piece_is_too_long_and_no_word_is_lost(text, limit):
-    pieces = split(text, limit)
-    assert all(0 < units(piece) <= limit for piece in pieces)
-    assert "".join("".join(pieces).split()) == "".join(text.split())
+@pytest.mark.parametrize("kind", ["image", "audio", "video", "file"])
+def test_a_file_goes_by_its_address_and_before_the_text(kind):
+    file, text = sent(
+        OutMessage(text="Here.", media=Media(kind=kind, url="https://x.example/a"), quick_replies=REPLIES)
+    )
+    assert file["message"]["attachment"] == {"type": kind, "payload": {"url": "https://x.example/a"}}
+    assert text["message"]["text"] == "Here."
+    assert len(text["message"]["quick_replies"]) == 2
+
+
+def test_cards_are_a_generic_template_after_the_text_and_carry_the_choices():
+    card = Card(
+        title="Oak",
+        subtitle="Warm",
+        image_url="https://x.example/oak.png",
+        url="https://x.example/oak",
+        buttons=(Button(title="Call", phone="+4930123456"),),
+    )
+    text, cards = sent(
+        OutMessage(text="Look:", cards=(card, Card(title="Elm", subtitle="Cool")), quick_replies=REPLIES)
+    )
+    assert text["message"]["text"] == "Look:"
+    assert cards["message"]["attachment"] == {
+        "type": "template",
+        "payload": {
+            "template_type": "generic",
+            "elements": [
+                {
+                    "title": "Oak",
+                    "subtitle": "Warm",
+                    "image_url": "https://x.example/oak.png",
+                    "default_action": {"type": "web_url", "url": "https://x.example/oak"},
+                    "buttons": [{"type": "phone_number", "title": "Call", "payload": "+4930123456"}],
+                },
+                {"title": "Elm", "subtitle": "Cool"},
+            ],
+        },
+    }
+    assert len(cards["message"]["quick_replies"]) == 2
+
+
+@pytest.mark.parametrize(("kind", "content"), [("email", "user_email"), ("phone", "user_phone_number")])
+def test_a_quick_reply_offers_what_facebook_knows_of_the_customer(kind, content):
+    [body] = sent(OutMessage(text="Well?", quick_replies=(QuickReply(title="Mine", payload="x", kind=kind),)))
+    assert body["message"]["quick_replies"] == [{"content_type": content}]
+
+
+def test_titles_are_cut_by_the_unit_in_which_facebook_counts_at_most():
+    message = OutMessage(
+        text="Well?",
+        quick_replies=(QuickReply(title=FACES[:20], payload="x"),),
+        buttons=(Button(title=FACES[:20], payload="x"),),
+        cards=(Card(title=FACES, subtitle=FACES[:-1] + "ab"),),
+    )
+    first, last = sent(message)
+    [element] = last["message"]["attachment"]["payload"]["elements"]
+    titles = [
+        first["message"]["attachment"]["payload"]["buttons"][0]["title"],
+        last["message"]["quick_replies"][0]["title"],
+        element["title"],
+        element["subtitle"],
+    ]
+    assert [units(title) for title in titles] == [20, 20, 80, 80]
+
+
+def test_a_persons_late_answer_goes_out_under_the_human_agent_tag_and_nothing_else_does():
+    [late] = sent(OutMessage(text="a"), human_agent=True)
+    assert (late["messaging_type"], late["tag"]) == ("MESSAGE_TAG", "HUMAN_AGENT")
+    [now] = sent(OutMessage(text="a"))
+    assert (now["messaging_type"], "tag" in now) == ("RESPONSE", False)
+
+
+def test_a_persona_is_named_beside_the_message():
+    [body] = sent(OutMessage(text="a"), persona="17")
+    assert body["persona_id"] == "17"
+    request = graph_body.make_persona(PAGE, "Ola", "https://x.example/ola.png")
+    assert request.path == f"{PAGE}/personas"
+    assert json.loads(request.payload()) == {"name": "Ola", "profile_picture_url": "https://x.example/ola.png"}
+
+
+WORDS = st.text(st.sampled_from("ab .\n\u0301\u200d\U0001f600\U0001f1e9\U0001f1ea"), max_size=400)
+TITLE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+BUTTON = st.builds(Button, title=TITLE, payload=st.just("p"))
+MESSAGE = st.builds(
+    OutMessage,
+    text=WORDS.map(lambda text: (text * 5)[:2000]),
+    image_url=st.none() | st.just("https://x.example/a.png"),
+    media=st.none() | st.just(Media(kind="video", url="https://x.example/a.mp4")),
+    quick_replies=st.lists(st.builds(QuickReply, title=TITLE, payload=st.just("p")), max_size=13).map(tuple),
+    buttons=st.lists(BUTTON, max_size=3).map(tuple),
+    cards=st.lists(
+        st.builds(
+            Card,
+            title=st.text(min_size=1, max_size=80),
+            subtitle=st.text(max_size=80),
+            buttons=st.lists(BUTTON, max_size=3).map(tuple),
+        ),
+        max_size=10,
+    ).map(tuple),
+)
+
+
+@given(MESSAGE)
+def test_whatever_is_said_facebook_in_a_box_takes_each_part_and_no_word_is_lost(message):
+    said = [send_request({"recipient": body["recipient"], "message": body["message"]}) for body in sent(message)]
+    texts = [
+        part.message.text or getattr(getattr(part.message.attachment, "payload", None), "text", "") for part in said
+    ]
+    assert all(units(text) < 2000 for text in texts)
+    assert "".join("".join(texts).replace(graph_body.NO_TEXT, "").split()) == "".join(message.text.split())
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128), st.integers(0, 9))
