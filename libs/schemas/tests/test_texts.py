@@ -67,7 +67,7 @@ def test_a_letter_that_is_longer_than_a_piece_is_cut_after_all() -> None:
 TEXTS = st.lists(st.sampled_from([*LETTERS, " ", "\n", "\r\n", ". ", "! "]), max_size=80).map("".join)
 
 
-@given(TEXTS, st.integers(12, 60))
+@given(TEXTS, st.integers(14, 60))
 def test_no_piece_is_too_long_and_the_same_letters_stand_in_the_same_order(text: str, limit: int) -> None:
     pieces = split(text, limit)
     assert all(0 < units(piece) <= limit for piece in pieces)
