@@ -296,3 +296,116 @@ def test_payloads_name_their_block_and_nothing_else_is_taken_for_one():
 )
 def test_attributes_in_texts_are_filled_in_once_and_never_again(text, filled):
     assert fill(text, {"first_name": "Mia", "empty": "", "nested": "{{first_name}}"}) == filled
+
+
+FACE = "\U0001f600"  # two units
+FILE = {"kind": "video", "url": "https://x.example/a.mp4"}
+CARD = {"title": "Oak", "subtitle": "Warm", "buttons": [{"id": "buy", "title": "Buy"}]}
+
+
+def with_message(**fields: Any) -> Raw:
+    document = good()
+    document["blocks"]["greet"] |= fields
+    return document
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "part"),
+    [
+        ({"text": FACE * 1000}, "text", "At most 1999 characters, of which an emoji is two or more; it has 2000"),
+        ({"quick_replies": [{"id": "a", "title": FACE * 11}]}, "quick_replies[0].title", "it has 22"),
+        ({"buttons": [{"id": "b", "title": FACE * 11}]}, "buttons[0].title", "it has 22"),
+        ({"text": "x" * 641, "buttons": [{"id": "b", "title": "x"}]}, "text", "At most 640 characters above buttons"),
+        ({"text": FACE * 321, "buttons": [{"id": "b", "title": "x"}]}, "text", "it has 642"),
+        ({"buttons": [{"id": f"b{i}", "title": "x"} for i in range(4)]}, "buttons", "At most 3"),
+        ({"cards": [CARD | {"buttons": []}] * 11}, "cards", "At most 10"),
+        ({"cards": [CARD | {"title": "x" * 81}]}, "cards[0].title", "At most 80"),
+        ({"cards": [CARD | {"title": FACE * 41}]}, "cards[0].title", "it has 82"),
+        ({"cards": [CARD | {"title": ""}]}, "cards[0].title", "may not be empty"),
+        ({"cards": [CARD | {"subtitle": "x" * 81}]}, "cards[0].subtitle", "At most 80"),
+        ({"cards": [{"title": "Oak"}]}, "cards[0].subtitle", "needs a subtitle, an image or a button"),
+        (
+            {"cards": [CARD | {"buttons": [{"id": f"b{i}", "title": "x"} for i in range(4)]}]},
+            "cards[0].buttons",
+            "At most 3",
+        ),
+        (
+            {"cards": [CARD | {"buttons": [{"id": "a", "title": FACE * 11}]}]},
+            "cards[0].buttons[0].title",
+            "it has 22",
+        ),
+        ({"cards": [CARD, CARD]}, "buy", "Two ports"),
+        ({"cards": [CARD | {"url": "ftp://x"}]}, "cards[0].url", "has to look like"),
+        ({"cards": [CARD | {"image_url": "https://x.example/" + "x" * 2000}]}, "cards[0].image_url", "At most 2000"),
+        ({"media": FILE | {"kind": "hologram"}}, "media.kind", "One of"),
+        ({"media": FILE | {"url": "file:///etc/passwd"}}, "media.url", "has to look like"),
+        ({"media": FILE | {"url": "https://x.example/" + "x" * 2000}}, "media.url", "At most 2000"),
+        ({"image_url": "https://x.example/" + "x" * 2000}, "image_url", "At most 2000"),
+        ({"buttons": [{"id": "b", "title": "x", "url": "https://" + "x" * 2000}]}, "buttons[0].url", "At most 2000"),
+        ({"buttons": [{"id": "b", "title": "x", "phone": "030 123"}]}, "buttons[0].phone", "has to look like"),
+        (
+            {"buttons": [{"id": "b", "title": "x", "phone": "+4930123456", "url": "https://x.example"}]},
+            "buttons[0].phone",
+            "not both",
+        ),
+    ],
+)
+def test_each_limit_of_the_channel_is_told_with_the_block_and_field_that_breaks_it(
+    fields: Raw, field: str, part: str
+) -> None:
+    document = with_message(**fields)
+    checked = check(document)
+    assert checked.flow is None
+    assert [(error.block, error.field) for error in checked.errors if part in error.message] == [("greet", field)]
+
+
+@pytest.mark.parametrize(
+    ("block", "fields", "field"),
+    [
+        ("mail", {"text": FACE * 1000}, "text"),
+        ("mail", {"retry_text": FACE * 1000}, "retry_text"),
+        ("person", {"goodbye_message": FACE * 951}, "goodbye_message"),
+        ("person", {"goodbye_message": "x", "back_to_bot_button": FACE * 11}, "back_to_bot_button"),
+        ("person", {"back_to_bot_message": FACE * 951}, "back_to_bot_message"),
+    ],
+)
+def test_so_are_those_of_questions_and_takeovers(block: str, fields: Raw, field: str) -> None:
+    document = good()
+    document["blocks"][block] |= fields
+    assert [(error.block, error.field) for error in check(document).errors] == [(block, field)]
+
+
+def test_and_that_of_the_default_reply() -> None:
+    [error] = check(changed("default_reply.text", FACE * 1000)).errors
+    assert (error.block, error.field) == ("", "default_reply.text")
+
+
+def test_what_attributes_add_is_not_counted_for_nobody_knows_it_yet() -> None:
+    replies = [{"id": "person", "title": "{{first_name}}" + FACE * 5}, {"id": "mail", "title": "Write me"}]
+    assert check(with_message(quick_replies=replies)).errors == ()
+
+
+def test_files_and_cards_need_no_text_and_their_buttons_have_ports() -> None:
+    document = with_message(text="", media=FILE, cards=[CARD], quick_replies=[])
+    document["wires"] = [wire for wire in document["wires"] if wire["block"] != "greet"]
+    document["wires"].append({"block": "greet", "port": "buy", "to": "mail"})
+    checked = check(document)
+    assert checked.errors == ()
+    assert checked.flow is not None
+    assert checked.flow.target("greet", "buy") == "mail"
+    assert checked.flow.blocks["greet"].ports() == ("next", "buy")
+
+
+def test_a_button_that_calls_has_no_port() -> None:
+    document = with_message(buttons=[{"id": "call", "title": "Call", "phone": "+4930123456"}])
+    flow = check(document).flow
+    assert flow is not None
+    assert flow.blocks["greet"].ports() == ("next", "person", "mail")
+
+
+def test_only_a_question_for_an_address_or_a_number_suggests_the_customers_own() -> None:
+    assert check(changed("blocks.mail.suggest", True)).errors == ()
+    [error] = check(
+        good() | {"blocks": good()["blocks"] | {"mail": {**good()["blocks"]["mail"], "check": "text", "suggest": True}}}
+    ).errors
+    assert (error.block, error.field) == ("mail", "suggest")
