@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from graphapi.errors import NOT_OWNER_REASON, Consequence, line
+from graphapi.errors import ANSWER_THERE, NOT_OWNER_REASON, Consequence, line
 from graphapi.usage import NONE, Usage
 
 # Any: the parsed JSON of a foreign system, before a model has read it.
@@ -53,12 +53,16 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """Not done, and asking again changes nothing. `does`: `refuse`, `configuration`, `stop tags` or `stop page`."""
+    """Not done, and asking again changes nothing. `does`: `refuse`, `configuration`, `stop tags` or `stop page`.
+
+    `next_step`: a word for what somebody can do about it; see `graphapi.errors.Line`.
+    """
 
     reason: str
     code: int | None = None
     subcode: int | None = None
     does: Consequence = Consequence.REFUSE
+    next_step: str = ""
 
     @property
     def dead_token(self) -> bool:
@@ -78,6 +82,7 @@ class NotOwner:
     code: int | None
     subcode: int | None
     reason: str = NOT_OWNER_REASON
+    next_step: str = ANSWER_THERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +242,10 @@ def _refusal(status: int, error: GraphError, usage: Usage) -> Verdict:
         case Consequence.RETRY:
             return _later(status, reason, usage, error)
         case Consequence.STOP_PAGE | Consequence.STOP_TAGS as does:
-            return Permanent(reason, code, subcode, does)
+            return Permanent(reason, code, subcode, does, found.next_step if found is not None else "")
         case Consequence.REFUSE | Consequence.CONFIGURATION as does:
-            return _later(status, reason, usage, error) if transient else Permanent(reason, code, subcode, does)
+            step = found.next_step if found is not None else _unlisted(error)
+            return _later(status, reason, usage, error) if transient else Permanent(reason, code, subcode, does, step)
 
 
 def _later(status: int, reason: str, usage: Usage, error: GraphError | None = None) -> Later:
@@ -253,6 +259,11 @@ def _later(status: int, reason: str, usage: Usage, error: GraphError | None = No
         wait=usage.wait,
         usage=usage,
     )
+
+
+def _unlisted(error: GraphError) -> str:
+    """A parameter that Facebook does not take is of the message; all else is for who runs the system."""
+    return "shorten" if error.code == 100 else "ask_ops"
 
 
 def _words(error: GraphError) -> str:
