@@ -122,6 +122,11 @@ class Lane:
         while self.waiting:
             self.waiting.popleft().call.settle(error)
 
+    def expire(self) -> None:
+        """Time is up for all that wait for something of this partition; what is under way stays so."""
+        for part in (*self._batch, *self.waiting):
+            part.call.expire()
+
     def calls(self) -> "set[asyncio.Future[None]]":
         """Whoever still waits for something of this partition."""
         return {part.call.done for part in (*self._batch, *self.waiting) if not part.call.done.done()}

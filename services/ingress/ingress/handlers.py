@@ -50,7 +50,8 @@ class Webhook:
     """`/webhooks/messenger`. Answers 503 until `open` was called."""
 
     def __init__(self, *, channels: Channels, load: Load, budget: float, now: Callable[[], datetime]) -> None:
-        self._channels = channels
+        self._channels = self._current = channels
+        self._sure = True
         self._load = load
         self._budget = budget
         self._now = now
@@ -58,9 +59,13 @@ class Webhook:
         self._said: dict[str, float] = {}
         metrics.IN_FLIGHT.set_function(lambda: load.requests)
 
-    def open(self, publisher: Publishes) -> None:
-        """The channels are known and the broker was reached: webhooks are taken from now on."""
+    def open(self, publisher: Publishes, remembered: Channels | None = None) -> None:
+        """Webhooks are taken from now on. `remembered`: the channels of before, while the broker cannot be asked for those
+        of now; what they do not know is not refused then, but put off.
+        """
         self._publisher = publisher
+        self._channels = remembered or self._current
+        self._sure = remembered is None
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/webhooks/messenger", self.verify), web.post("/webhooks/messenger", self.receive)]
@@ -80,7 +85,7 @@ class Webhook:
         if query.get("hub.mode") != "subscribe" or challenge is None:
             raise WrongToken
         if not is_token(told, self._channels.known.verify_tokens):
-            raise WrongToken
+            raise WrongToken if self._sure else NotReady
         return challenge
 
     async def receive(self, request: web.Request) -> web.Response:
@@ -115,7 +120,7 @@ class Webhook:
     async def _take(self, request: web.Request, body: bytes, within: float) -> int:
         known = self._channels.known
         if not is_signed(body, request.headers.get(HEADER), known.app_secrets):
-            raise BadSignature
+            raise BadSignature if self._sure else NotReady
         try:
             document = webhook.document(body)
         except webhook.NotJson:
@@ -126,7 +131,10 @@ class Webhook:
         with tracing.span("webhook", request.headers.get("traceparent"), root=True) as traceparent:
             found = parse(document, received=self._now())
             router = Router(body, known.pages, traceparent)
-            await self._store(router.records(found), within)
+            packed = router.records(found)
+            if not self._sure and "unknown_page" in router.letters:
+                raise NotReady
+            await self._store(packed, within)
         _count(found, router)
         return len(found)
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from asyncio import FIRST_COMPLETED
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from ingress.channels import Channels
 from ingress.handlers import Webhook
 from ingress.load import Load
 from ingress.settings import IngressSettings
+from ingress.spooling import Spooling
 from runtime import backoff, service
 from runtime.compacted import CompactedReader
 from runtime.health import Component, Health
@@ -40,22 +42,36 @@ async def run(settings: IngressSettings) -> None:
     logging.getLogger("aiohttp.server").addFilter(Sparse())  # whoever sends broken requests must not fill a disk
     server = HttpServer(settings, health, app)
     await server.start()
+    spooling: Spooling | None = None
+    # with a spool, a broker that is away is no reason to be sent no webhooks
+    broker_health = Health() if settings.spool_directory else health
     publisher: Publisher | None = None
     following: asyncio.Task[None] | None = None
     try:
-        publisher = await Publisher.start(settings, source="ingress", health=health)
-        await _checked(publisher, health.component("topics"))
-        reader = CompactedReader(settings, BOTS, channels.apply, health)
+        if settings.spool_directory:
+            spooling = Spooling(settings, health)
+            spooling.open(webhook)
+        publisher = await Publisher.start(settings, source="ingress", health=broker_health)
+        await _checked(publisher, broker_health.component("topics"))
+        reader = CompactedReader(
+            settings, BOTS, spooling.both(channels.apply) if spooling else channels.apply, broker_health
+        )
         await reader.catch_up(CATCH_UP)
-        webhook.open(publisher)
+        if spooling is None:
+            webhook.open(publisher)
+        else:
+            spooling.connect(publisher, webhook)
         following = asyncio.create_task(reader.run())
-        await asyncio.wait({following})  # when this is cancelled, the reader goes on until the server has stopped
-        following.result()
+        # when this is cancelled, they go on until the server has stopped
+        ended, _ = await asyncio.wait({following, *(spooling.tasks if spooling else ())}, return_when=FIRST_COMPLETED)
+        ended.pop().result()
     finally:
         await server.stop()  # requests under way still need the publisher
         if following is not None:
             following.cancel()
             await asyncio.wait({following})
+        if spooling is not None:
+            await spooling.close()
         if publisher is not None:
             await publisher.stop()
 

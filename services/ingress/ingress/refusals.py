@@ -27,10 +27,24 @@ class Busy(Refused):
 
 
 class NotStored(Refused):
-    """The broker did not acknowledge the events in time: they may or may not be in the log."""
+    """Neither broker nor disk acknowledged the events in time: they may or may not be in the log."""
 
     status = 503
     code = "not_stored"
+
+
+class SpoolFull(Refused):
+    """The broker does not acknowledge, and the spool holds as much as it may."""
+
+    status = 503
+    code = "spool_full"
+
+
+class DiskFailed(Refused):
+    """The broker does not acknowledge, and the spool's disk did not take the events."""
+
+    status = 503
+    code = "disk_failed"
 
 
 class TooSlow(Refused):

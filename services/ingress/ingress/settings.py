@@ -23,3 +23,13 @@ class IngressSettings(ServiceSettings):
         ge=1024 * 1024,
         description="Most bytes of bodies under way at once; more are answered 503.",
     )
+    spool_directory: str = Field(
+        "",
+        description="Folder in which webhooks wait on disk while the broker does not acknowledge: one for each process, on a"
+        " volume that outlives it. Empty: no spool, such webhooks are answered 503.",
+    )
+    spool_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Most bytes that wait in the spool; with more, webhooks are answered 503. The disk needs a tenth more.",
+    )

@@ -134,6 +134,15 @@ class Ingress:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(30)
 
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+
+    async def readiness(self) -> tuple[int, dict]:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/readyz") as answer:
+            return answer.status, await answer.json()
+
     def _answers(self, path: str) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=2) as answer:  # noqa: S310 - ours
@@ -179,6 +188,12 @@ class Ingress:
     async def until(self, line: str, value: float) -> None:
         deadline = time.monotonic() + SOON
         while await self.metric(line) != value:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(POLL)
+
+    async def until_more_than(self, line: str, value: float) -> None:
+        deadline = time.monotonic() + SOON
+        while await self.metric(line) <= value:
             assert time.monotonic() < deadline
             await asyncio.sleep(POLL)
 
