@@ -20,8 +20,9 @@ from runtime.postgres import Connection, transaction
 from runtime.publication import Committed, Publication
 from runtime.records import Outgoing, Record
 from runtime.repository import Ownership
+from runtime.stops import STOP_REASONS, Stopped
 from runtime.tally import Tally
-from runtime.wiring import STOP_REASONS, Handle, Job, Stopped, Wiring
+from runtime.wiring import Handle, Job, Wiring
 
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 5.0  # seconds

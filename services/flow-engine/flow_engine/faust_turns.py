@@ -6,6 +6,7 @@ What Faust is known for, and what is done about it: it acknowledges an event who
 hands on and acknowledges by itself; it may commit past an event in flight when acknowledgements of a partition come out
 of order, so a partition has one lane; it waits without end for events in flight at a rebalance, so it is told not to,
 and a turn that was taken twice has the same ids; a crash of its parts leaves a process that does nothing, so it ends.
+A partition of which too much would be dead letters is paused, and what was fetched of it is dropped unacknowledged.
 """
 
 import asyncio
@@ -19,10 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flow_engine.care import Care, by_care
 from flow_engine.lanes import Lanes
-from flow_engine.ports import RawTurn, Take
+from flow_engine.ports import Asked, RawTurn, Read, Turns
 from runtime import broker
 from runtime.logs import get_logger
+from runtime.metrics import STOPPED
 from runtime.settings import ServiceSettings
+from runtime.stops import Stopped
+from runtime.tally import Limit, Tally
 
 if TYPE_CHECKING:
     import faust
@@ -38,6 +42,8 @@ log = get_logger(__name__)
 # Faust's streams and events have no types that survive `noack`
 Event = Any
 Stream = Any
+_Place = tuple[int, int]
+"""A generation of the group, and a partition."""
 
 
 class SourceStopped(Exception):
@@ -69,21 +75,28 @@ class FaustTurns:
         self._group = group
         self._topic = topic
         self._owned: frozenset[int] | None = None
-        self._taken: Counter[tuple[int, int]] = Counter()  # turns of each generation of the group, and partition
+        self._taken: Counter[_Place] = Counter()  # turns
+        self._tallies: dict[_Place, Tally] = {}
+        self._limit = Limit(settings.dead_letters_in_a_row, settings.dead_letters_percent)
+        self._stopped: dict[int, Stopped] = {}
 
     def owned(self) -> Collection[int] | None:
         """The partitions that this process has now; None while they are being assigned."""
         return self._owned
 
-    async def run(self, take: Take) -> None:
-        """Raises `SourceStopped`, and what `take` raises."""
+    def stopped(self) -> Mapping[int, Exception]:
+        """Partitions that stand still until a person has looked, and why."""
+        return self._stopped
+
+    async def run(self, turns: Turns) -> None:
+        """Raises `SourceStopped`, and what `turns` raises."""
         with TemporaryDirectory(prefix=f"{self._group}-", ignore_cleanup_errors=True) as folder:
             app = make_app(self._settings, self._group, Path(folder))
             topic = app.topic(
                 self._topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
             )
             lanes: Lanes[_Arrived] = Lanes(
-                partial(self._take, app, take), size=LANE, batch=self._settings.kafka_batch_records, rest=REST
+                partial(self._take, app, turns), size=LANE, batch=self._settings.kafka_batch_records, rest=REST
             )
             app.agent(topic, concurrency=1, name="turns")(partial(_hand_on, lanes))
             self._follow_assignments(app)
@@ -98,6 +111,8 @@ class FaustTurns:
         def assigned(_app: Any, /, *tps: Any, **_: Any) -> None:
             self._owned = frozenset(tp.partition for tp in tps[0] if tp.topic == self._topic)
             self._taken.clear()
+            self._tallies.clear()
+            self._keep_stopped(self._owned)
             log.info("partitions assigned", partitions=sorted(self._owned))
 
         def revoked(_app: Any, /, *_tps: Any, **_: Any) -> None:
@@ -107,24 +122,66 @@ class FaustTurns:
         app.on_partitions_assigned.connect(assigned, weak=False)
         app.on_partitions_revoked.connect(revoked, weak=False)
 
-    async def _take(self, app: "faust.App", take: Take, arrived: list[_Arrived]) -> None:
+    async def _take(self, app: "faust.App", turns: Turns, arrived: list[_Arrived]) -> None:
         # after a rebalance the broker gives again what was not acknowledged: the old copies are dropped
         current = [each for each in arrived if each.event.message.generation_id == app.consumer_generation_id]
         if not current:
             return
         first = current[0].event.message
         place = first.generation_id, first.partition
+        if first.partition in self._stopped:
+            _pause(app, first)  # a rebalance has it read again
+            return
         for care, part in by_care(current, _value, self._taken[place]):
+            read = [turns.read(_raw(each.event.message)) for each in part]
+            tally, why = self._weighed(place, read)
+            if why is not None:
+                self._stop(part[0].event.message, why)
+                _pause(app, first)
+                return
             self._taken[place] += len(part)
             if care is Care.SUSPECT:
                 await _acknowledge(part)
                 await _commit(app)
-                await take([_raw(each.event.message) for each in part])
+                await turns.take(read)
             else:
-                await take([_raw(each.event.message) for each in part])
+                await turns.take(read)
                 await _acknowledge(part)
                 if care is Care.TOLD:
                     await _commit(app)
+            self._tallies[place] = tally
+
+    def _weighed(self, place: _Place, read: Sequence[Read]) -> tuple[Tally, str | None]:
+        """The tally of what becomes of a partition's records after these; and why it has to stop before them."""
+        tally = self._tallies.get(place) or Tally()
+        turns, letters_after = 0, []
+        for each in read:
+            if isinstance(each, Asked):
+                turns += 1
+            else:
+                letters_after.append(turns)
+        if letters_after:
+            return tally.with_letters(letters_after, turns, self._limit)
+        tally.taken(turns)
+        return tally, None
+
+    def _stop(self, first: Event, why: str) -> None:
+        stopped = Stopped("undecodable", f"{why} would be dead letters; it stands before offset {first.offset}")
+        self._stopped[first.partition] = stopped
+        STOPPED.labels(self._group, self._topic, first.partition, stopped.reason).set(1)
+        log.critical(
+            "partition stopped, a person is needed",
+            group=self._group,
+            topic=self._topic,
+            partition=first.partition,
+            error=str(stopped),
+            advice=stopped.advice,
+        )
+
+    def _keep_stopped(self, owned: Collection[int]) -> None:
+        """A partition that left this process is the next one's to judge."""
+        for partition in [each for each in self._stopped if each not in owned]:
+            STOPPED.remove(self._group, self._topic, partition, self._stopped.pop(partition).reason)
 
     async def _until_stopped(self, app: "faust.App", lanes: Lanes[_Arrived]) -> None:
         starting = asyncio.ensure_future(app.start())
@@ -146,6 +203,11 @@ class FaustTurns:
 def _value(arrived: _Arrived) -> bytes | None:
     value: bytes | None = arrived.event.message.value
     return value
+
+
+def _pause(app: "faust.App", message: Event) -> None:
+    """What is not to be taken is not fetched either."""
+    app.consumer.pause_partitions([message.tp])
 
 
 async def _acknowledge(part: Sequence[_Arrived]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from flow_engine import metrics
 from flow_engine.flows import Flows
 from flow_engine.interpreter import flow_of, take_turn
-from flow_engine.ports import Log, RawTurn
+from flow_engine.ports import Asked, Log, RawTurn, Read
 from flow_engine.words import plain
 from runtime import backoff, tracing
 from runtime.errors import PublishFailed, RecordTooLarge
@@ -21,6 +21,7 @@ from runtime.packing import pack
 from runtime.records import Outgoing
 from schemas import envelope
 from schemas.conversations import TakeoverRequested, TurnCompleted, TurnFailed, TurnStarted
+from schemas.deadletters import DeadLetter
 from schemas.flows import Flow
 from schemas.topics import CONVERSATIONS
 from schemas.turns import TurnAsked
@@ -47,12 +48,6 @@ class Drill:
         return bool(self.keyword) and said is not None and plain(said.text) == plain(self.keyword)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    turn: TurnAsked
-    traceparent: str | None
-
-
 class TurnHandler:
     """Answers turns. Nothing of one stays behind for the next."""
 
@@ -73,25 +68,24 @@ class TurnHandler:
         self._sleep = sleep
         self._rng = rng or random.Random()
 
-    async def take(self, records: Sequence[RawTurn]) -> None:
-        """Answer `records`, in order. Returns when the broker has the answers; cancelled, some may be there and some not."""
-        read = [self._read(record) for record in records]
+    async def take(self, read: Sequence[Read]) -> None:
+        """Answer it, in order. Returns when the broker has the answers; cancelled, some may be there and some not."""
         await self._publish(
-            [_started(asked) for asked in read if isinstance(asked, _Asked) and _is_repeated(asked.turn)]
+            [_started(asked) for asked in read if isinstance(asked, Asked) and _is_repeated(asked.turn)]
         )
         answers: list[Outgoing] = []
         for number, asked in enumerate(read, start=1):
-            if isinstance(asked, _Asked) and self._takes_time(asked.turn):
+            if isinstance(asked, Asked) and self._takes_time(asked.turn):
                 await self._publish(answers)  # who is done already does not wait for it
                 answers = []
-            answer = await self._answer(asked) if isinstance(asked, _Asked) else asked
+            answer = await self._answer(asked) if isinstance(asked, Asked) else _no_turn(asked)
             if answer is not None:
                 answers.append(answer)
             if number % PAUSE_AFTER == 0:
                 await asyncio.sleep(0)
         await self._publish(answers)
 
-    def _read(self, record: RawTurn) -> _Asked | Outgoing:
+    def read(self, record: RawTurn) -> Read:
         """The turn in a record, or the dead letter of a record that holds none."""
         traceparent = envelope.traceparent(record.headers)
         try:
@@ -101,15 +95,13 @@ class TurnHandler:
         else:
             reason = f"{record.topic}: not a turn"
         if isinstance(event, TurnAsked):
-            return _Asked(event, traceparent)
-        metrics.TURNS.labels("undecodable").inc()
-        log.error("a record is no turn", partition=record.partition, offset=record.offset, reason=reason)
+            return Asked(event, traceparent)
         return letter(record, text(record.key), "undecodable", reason, traceparent)
 
     def _takes_time(self, turn: TurnAsked) -> bool:
         return self._drill.slows(turn) or self._flows.get(flow_of(turn)) is None
 
-    async def _answer(self, asked: _Asked) -> Outgoing | None:
+    async def _answer(self, asked: Asked) -> Outgoing | None:
         """The event that ends the turn; None leaves it unfinished, to be asked again."""
         turn = asked.turn
         with tracing.span("turn", asked.traceparent) as traceparent:
@@ -142,11 +134,19 @@ class TurnHandler:
                 return
 
 
+def _no_turn(found: Outgoing) -> Outgoing:
+    """Says of a dead letter that it goes to the log."""
+    metrics.TURNS.labels("undecodable").inc()
+    if isinstance(told := found.event, DeadLetter):
+        log.error("a record is no turn", partition=told.origin_partition, offset=told.origin_offset, reason=told.error)
+    return found
+
+
 def _is_repeated(turn: TurnAsked) -> bool:
     return turn.attempt >= ATTEMPTS_SAID
 
 
-def _started(asked: _Asked) -> Outgoing:
+def _started(asked: Asked) -> Outgoing:
     turn = asked.turn
     metrics.TURNS_REPEATED.inc()
     event = TurnStarted(

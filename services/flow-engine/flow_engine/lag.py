@@ -76,6 +76,7 @@ class LagWatch:
         group: str,
         topic: str,
         owned: Callable[[], Collection[int] | None],
+        stopped: Callable[[], Mapping[int, Exception]] = dict,
         stuck_after: float,
         component: Component,
         clock: Callable[[], float],
@@ -85,6 +86,7 @@ class LagWatch:
         self._group = group
         self._topic = topic
         self._owned = owned
+        self._stopped = stopped
         self._stuck_after = stuck_after
         self._component = component
         self._clock = clock
@@ -155,9 +157,16 @@ class LagWatch:
         metrics.TURNS_WAITING.clear()
         for partition, standing in standings.items():
             metrics.TURNS_WAITING.labels(partition).set(standing.waiting)
-        idle = self._progress.idle(standings, self._clock())
+        stopped = self._stopped()
+        idle = {
+            partition: seconds
+            for partition, seconds in self._progress.idle(standings, self._clock()).items()
+            if partition not in stopped  # a new process would put aside as much again
+        }
         longest = max(idle.values(), default=0.0)
-        if longest >= self._stuck_after * SAID_AFTER:
+        if stopped:
+            self._component.failing("; ".join(f"partition {each} stopped: {why}" for each, why in stopped.items()))
+        elif longest >= self._stuck_after * SAID_AFTER:
             self._component.failing(f"partitions {sorted(idle)} have turns waiting and no progress for {longest:.0f} s")
         elif standings:
             self._component.ok(

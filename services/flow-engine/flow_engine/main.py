@@ -56,13 +56,14 @@ async def _serve(settings: FlowEngineSettings, health: Health, publisher: Publis
         group=GROUP,
         topic=TURNS,
         owned=turns.owned,
+        stopped=turns.stopped,
         stuck_after=settings.stuck_after,
         component=health.component("turns"),
         clock=time.monotonic,
     )
     await watch.until_there()
     await _read_all(reader)
-    await _together(reader.run(), watch.run(), turns.run(handler.take))
+    await _together(reader.run(), watch.run(), turns.run(handler))
 
 
 async def _read_all(reader: CompactedReader) -> None:

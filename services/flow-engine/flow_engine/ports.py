@@ -3,11 +3,12 @@
 Neither knows of Faust. `flow_engine.faust_turns` is the source in production; `runtime.kafka.Publisher` is the log.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from runtime.records import Headers, Outgoing
+from schemas.turns import TurnAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +23,35 @@ class RawTurn:
     headers: Headers = field(default=(), repr=False)
 
 
-Take = Callable[[Sequence[RawTurn]], Awaitable[None]]
-"""Answers records of one partition, in order, and returns when the broker has all the answers.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A turn, and the trace it belongs to."""
 
-It has no exception for what a record holds or for a broker that is away; one that it raises ends the process.
-"""
+    turn: TurnAsked
+    traceparent: str | None
+
+
+Read: TypeAlias = Asked | Outgoing
+"""What is in a record: a turn, or none; then it is the dead letter that tells so."""
+
+
+class Turns(Protocol):
+    """Who answers. It has no exception for what a record holds or for a broker that is away; one that it raises ends the process."""
+
+    def read(self, record: RawTurn) -> Read: ...
+
+    async def take(self, read: Sequence[Read]) -> None:
+        """Answers what was read of one partition, in order, and returns when the broker has all the answers."""
+        ...
 
 
 class TurnSource(Protocol):
-    async def run(self, take: Take) -> None:
-        """Give each partition's records to `take`, batch after batch, until cancelled.
+    async def run(self, turns: Turns) -> None:
+        """Give each partition's records to `turns`, batch after batch, until cancelled.
 
         A record counts as taken when `take` has returned, and comes again when the process ends before that.
         Partitions go side by side; batches of one never do. Cancelled, it lets the batches under way end, bounded.
+        A partition of which too much would be dead letters stands still (`runtime.tally`), with nothing of the batch done.
         """
         ...
 

@@ -94,9 +94,13 @@ def handler(
     return TurnHandler(flows=known or flows(), log=log, flow_wait=0.01, drill=drill, sleep=sleep or Sleeps())
 
 
+async def take(by: TurnHandler, records: Sequence[RawTurn]) -> None:
+    await by.take([by.read(each) for each in records])
+
+
 async def test_each_turn_of_a_batch_is_answered_in_order_and_carries_its_trace():
     log = Written()
-    await handler(log).take([record(turn(number), number) for number in range(120)])
+    await take(handler(log), [record(turn(number), number) for number in range(120)])
     assert [event.id for event in log.events] == [f"t{number}:done" for number in range(120)]
     assert {event.epoch for event in log.events} == {4}
     assert {each.traceparent for each in log.outgoing} == {TRACE}
@@ -109,7 +113,7 @@ async def test_a_turn_asked_again_is_told_as_begun_before_it_is_taken():
     seen: list[list[str]] = []
     get = known.get
     known.get = lambda ref: (seen.append([event.id for event in log.events]), get(ref))[1]
-    await handler(log, known=known).take([record(turn(1)), record(turn(2, attempt=3), 1)])
+    await take(handler(log, known=known), [record(turn(1)), record(turn(2, attempt=3), 1)])
     assert seen[0] == ["t2:started:3"]
     assert [event.id for event in log.events] == ["t2:started:3", "t1:done", "t2:done"]
     assert log.events[0].attempt == 3
@@ -117,15 +121,15 @@ async def test_a_turn_asked_again_is_told_as_begun_before_it_is_taken():
 
 async def test_a_turn_whose_flow_is_not_known_is_left_unfinished_and_the_others_are_answered():
     log = Written()
-    await handler(log).take(
-        [record(turn(1, flow="other@1")), record(turn(2)), record(turn(3, flow="other@1", attempt=2))]
+    await take(
+        handler(log), [record(turn(1, flow="other@1")), record(turn(2)), record(turn(3, flow="other@1", attempt=2))]
     )
     assert [event.id for event in log.events] == ["t3:started:2", "t2:done"]
 
 
 async def test_a_turn_without_a_published_flow_fails_and_says_why():
     log = Written()
-    await handler(log).take([record(turn(1, flow=""))])
+    await take(handler(log), [record(turn(1, flow=""))])
     assert log.events[0].type == "turn.failed.v1"
     assert "no flow is published" in log.events[0].reason
 
@@ -133,7 +137,7 @@ async def test_a_turn_without_a_published_flow_fails_and_says_why():
 async def test_a_session_is_taken_on_its_own_version():
     log = Written()
     session = Session(flow="salon@2", at="hi", waits_for="input")
-    await handler(log, known=flows(**{"salon@1": "one", "salon@2": "two"})).take([record(turn(1, session=session))])
+    await take(handler(log, known=flows(**{"salon@1": "one", "salon@2": "two"})), [record(turn(1, session=session))])
     assert log.events[0].session.flow == "salon@2"
 
 
@@ -146,7 +150,7 @@ async def test_a_fault_of_the_interpreter_fails_its_turn_alone_without_the_custo
     real = handlers.take_turn
     monkeypatch.setattr(handlers, "take_turn", broken)
     log = Written()
-    await handler(log).take([record(turn(number), number) for number in (1, 2, 3)])
+    await take(handler(log), [record(turn(number), number) for number in (1, 2, 3)])
     assert [event.id for event in log.events] == ["t1:done", "t2:failed", "t3:done"]
     assert log.events[1].reason == "ZeroDivisionError"
 
@@ -164,7 +168,7 @@ async def test_a_fault_of_the_interpreter_fails_its_turn_alone_without_the_custo
 )
 async def test_bytes_that_are_no_turn_become_a_dead_letter_and_the_next_turn_is_answered(value, headers):
     log = Written()
-    await handler(log).take([RawTurn("turns", 3, 7, b"k\xff", value, headers), record(turn(1), 8)])
+    await take(handler(log), [RawTurn("turns", 3, 7, b"k\xff", value, headers), record(turn(1), 8)])
     letter, answer = log.events
     assert (letter.type, letter.reason, letter.origin_offset) == ("dead.letter.v1", "undecodable", 7)
     assert answer.id == "t1:done"
@@ -173,7 +177,7 @@ async def test_bytes_that_are_no_turn_become_a_dead_letter_and_the_next_turn_is_
 async def test_answers_are_published_until_the_log_has_them():
     log = Written(*[PublishFailed("away", frozenset())] * 4)
     sleep = Sleeps()
-    await handler(log, sleep=sleep).take([record(turn(1))])
+    await take(handler(log, sleep=sleep), [record(turn(1))])
     assert [event.id for event in log.events] == ["t1:done"]
     assert len(sleep.slept) == 4
 
@@ -181,13 +185,13 @@ async def test_answers_are_published_until_the_log_has_them():
 async def test_what_waiting_cannot_mend_comes_out():
     log = Written(WrongPartitions("conversations", 3, 8))
     with pytest.raises(WrongPartitions):
-        await handler(log).take([record(turn(1))])
+        await take(handler(log), [record(turn(1))])
 
 
 async def test_an_answer_that_no_record_can_hold_fails_its_turn_and_not_its_batch():
     huge = Session(flow="salon@1", at="hi", waits_for="input", attributes={"a": "x" * MAX_RECORD})
     log = Written()
-    await handler(log).take([record(turn(1)), record(turn(2, session=huge))])
+    await take(handler(log), [record(turn(1)), record(turn(2, session=huge))])
     assert [event.id for event in log.events] == ["t1:done", "t2:failed"]
     with pytest.raises(RecordTooLarge):  # the premise: as it was it would not have fitted
         pack([Outgoing("conversations", turn(2, session=huge))])
@@ -200,7 +204,7 @@ async def test_a_drill_makes_one_turn_slow_and_who_is_done_already_does_not_wait
     sleep.hook = lambda: there.extend(event.id for event in log.events)
     drill = Drill("Slow, please", 2.5)
     batch = [record(turn(1)), record(turn(2, text="SLOW, please!")), record(turn(3))]
-    await handler(log, drill=drill, sleep=sleep).take(batch)
+    await take(handler(log, drill=drill, sleep=sleep), batch)
     assert sleep.slept == [2.5]
     assert there == ["t1:done"]
     assert [event.id for event in log.events] == ["t1:done", "t2:done", "t3:done"]
@@ -208,15 +212,15 @@ async def test_a_drill_makes_one_turn_slow_and_who_is_done_already_does_not_wait
 
 async def test_without_a_drill_nothing_is_slow():
     sleep = Sleeps()
-    await handler(Written(), sleep=sleep).take([record(turn(1, text=""))])
+    await take(handler(Written(), sleep=sleep), [record(turn(1, text=""))])
     assert sleep.slept == []
 
 
 async def test_the_same_record_gives_the_same_bytes_again():
     log = Written()
-    take = handler(log).take
-    await take([record(turn(1))])
-    await take([record(turn(1))])
+    taking = handler(log)
+    await take(taking, [record(turn(1))])
+    await take(taking, [record(turn(1))])
     first, second = pack(log.outgoing)
     assert first == second
     assert json.loads(first.value)["id"] == "t1:done"
@@ -232,6 +236,6 @@ async def test_a_long_batch_lets_other_work_have_its_chance():
             await asyncio.sleep(0)
 
     background = asyncio.create_task(other())
-    await handler(Written()).take([record(turn(number), number) for number in range(500)])
+    await take(handler(Written()), [record(turn(number), number) for number in range(500)])
     background.cancel()
     assert turned >= 9

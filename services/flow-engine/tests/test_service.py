@@ -19,6 +19,7 @@ from runtime.health import Health
 from runtime.kafka import Publisher, partition_of
 from runtime.records import Outgoing
 from runtime.settings import ServiceSettings
+from runtime.stops import Stopped
 from schemas import envelope
 from schemas.base import BaseEvent
 from schemas.bots import FlowPublished
@@ -220,6 +221,68 @@ async def test_bytes_that_are_no_turn_are_dead_letters_and_stop_nothing(
     await letters.read(lambda ids: len(set(ids)) == len(bad))
     assert sorted(event.origin_offset for event in letters.events) == [0, 1, 2, 3, 4]
     await engine.ready()
+
+
+async def test_too_many_that_are_no_turns_stop_their_partition_alone_until_they_are_let_pass(
+    make_engine, settings, publisher, answers, letters
+):
+    here, behind = turn(1), turn(1, attempt=1).changed(id="t2:1", turn="t2")
+    place = partition_of(here.key, PARTITIONS)
+    elsewhere = next(turn(n) for n in range(100, 200) if partition_of(turn(n).key, PARTITIONS) != place)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
+    await producer.start()
+    await ask(publisher, [here])
+    for number in range(8):
+        await producer.send_and_wait("turns", key=b"k", value=b"of a later version %d" % number, partition=place)
+    await producer.stop()
+    await ask(publisher, [behind])
+    engine = make_engine(CONVOBOSS_DEAD_LETTERS_IN_A_ROW="5", CONVOBOSS_STUCK_AFTER="10")
+    await engine.start()
+    await engine.says("partition stopped, a person is needed")
+    await until(engine.is_not_ready, START, engine.log.read_text)
+    await ask(publisher, [elsewhere])
+    await answers.read(all_of({"t1:done", f"{elsewhere.turn}:done"}))
+    assert "t2:done" not in answers.ids, "it stands, and is not skipped"
+    (said,) = [line for line in map(json.loads, engine.log.read_text().splitlines()) if line["level"] == "critical"]
+    assert (said["partition"], said["topic"]) == (place, "turns")
+    assert "6 records in a row" in said["error"]
+    assert "CONVOBOSS_DEAD_LETTERS_IN_A_ROW" in said["advice"]
+    assert await engine.stop() == 0
+    await letters.read(lambda ids: len(set(ids)) == 5)
+    again = make_engine(CONVOBOSS_DEAD_LETTERS_IN_A_ROW="0")
+    await again.start()
+    await answers.read(all_of({"t2:done"}))
+    await letters.read(lambda ids: len(set(ids)) == 8)
+    assert sorted({event.origin_offset for event in letters.events}) == list(range(1, 9)), "each has its letter"
+    await again.ready()
+
+
+async def test_a_partition_that_was_stopped_for_a_person_does_not_end_the_process(settings, publisher):
+    """A new one would put aside as many again."""
+    await ask(publisher, [turn(1)])
+    looks = []
+    health = Health()
+    place = partition_of(turn(1).key, PARTITIONS)
+    watch = LagWatch(
+        settings,
+        group="nobody",
+        topic="turns",
+        owned=lambda: looks.append(time.monotonic()) or [place],
+        stopped=lambda: {place: Stopped("undecodable", "6 records in a row")},
+        stuck_after=0.3,
+        component=health.component("turns"),
+        clock=time.monotonic,
+        every=0.05,
+    )
+    watching = asyncio.create_task(watch.run())
+
+    async def long_enough() -> bool:
+        return watching.done() or (bool(looks) and looks[-1] - looks[0] > 1.0)
+
+    await until(long_enough, START)
+    assert not watching.done()
+    assert f"partition {place} stopped: undecodable: 6 records in a row" in health.report().model_dump_json()
+    watching.cancel()
 
 
 async def test_a_turn_whose_flow_is_not_there_is_left_and_answered_when_it_is_asked_again(

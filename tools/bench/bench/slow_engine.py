@@ -10,7 +10,7 @@ from typing import Final
 
 from flow_engine import main
 from flow_engine.handlers import TurnHandler
-from flow_engine.ports import RawTurn
+from flow_engine.ports import Asked, Read
 
 SECONDS: Final = 0.3
 MARK: Final = "Take your time."
@@ -20,23 +20,28 @@ MARK: Final = "Take your time."
 class SlowHandler(TurnHandler):
     _under_way: set[asyncio.Task[None]]
 
-    async def take(self, records: Sequence[RawTurn]) -> None:
-        slow = [record for record in records if MARK.encode() in (record.value or b"")]
+    async def take(self, read: Sequence[Read]) -> None:
+        slow = [each for each in read if _is_slow(each)]
         if slow:
             self._later(slow)
-        if len(slow) < len(records):
-            await super().take([record for record in records if record not in slow])
+        if len(slow) < len(read):
+            await super().take([each for each in read if not _is_slow(each)])
 
-    def _later(self, records: Sequence[RawTurn]) -> None:
+    def _later(self, read: Sequence[Read]) -> None:
         if not hasattr(self, "_under_way"):
             self._under_way = set()
-        task = asyncio.create_task(self._slowly(records))
+        task = asyncio.create_task(self._slowly(read))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _slowly(self, records: Sequence[RawTurn]) -> None:
+    async def _slowly(self, read: Sequence[Read]) -> None:
         await asyncio.sleep(SECONDS)
-        await super().take(records)
+        await super().take(read)
+
+
+def _is_slow(read: Read) -> bool:
+    said = read.turn.input.message if isinstance(read, Asked) else None
+    return said is not None and MARK in said.text
 
 
 if __name__ == "__main__":
