@@ -225,6 +225,11 @@ def _(effect: commands.TakeThread) -> str:
 
 
 @words.register
+def _(effect: commands.ExtendThread) -> str:
+    return f"keep the thread for {timedelta(seconds=effect.seconds)} more ({effect.type.rpartition('.')[0]})"
+
+
+@words.register
 def _(effect: commands.ReadThread) -> str:
     return f"ask who has the thread ({effect.type.rpartition('.')[0]})"
 

@@ -37,6 +37,7 @@ _BY_TIMERS: Final = (
     conversations.TurnOverdue,
     conversations.DelayElapsed,
     conversations.ReadOverdue,
+    conversations.ThreadCheckDue,
 )
 
 

@@ -32,7 +32,9 @@ from schemas.conversations import (
     ReadOverdue,
     SessionExpired,
     TakeoverRequested,
+    ThreadCheckDue,
     ThreadControl,
+    ThreadExtended,
     ThreadMoved,
     ThreadOwnerRead,
     ThreadRefused,
@@ -62,7 +64,6 @@ from takeover.step import OTHER_APP, Step, customer_input
 TOO_OLD = timedelta(days=7)  # the dedup window: what is older only goes to the transcript
 MAX_AHEAD = timedelta(seconds=MAX_RETURN)
 SETTLED = timedelta(seconds=10)  # after a confirmed change, a message's channel may still be the one before it
-THREAD_TIME = timedelta(hours=24)  # after which Facebook frees a thread by itself
 CRASHES = 3  # turns begun and not finished
 MAX_HELD = 20  # messages that wait for the thread's owner; more are the person's at once
 
@@ -97,7 +98,14 @@ def by_rules(state: Conversation, event: ConversationEvent, at: datetime, settin
     give_back_held(step)
     RULES[type(event)](step, event)
     give_back_held(step)
+    after_an_end(step)
     return step.done()
+
+
+def after_an_end(step: Step) -> None:
+    """An event that came just behind an episode's end may tell that the thread is elsewhere, which nobody knew at the end."""
+    if step.ended and step.state.owner == "bot" and step.channel is not None and step.channel.has_default_app:
+        step.take_back()
 
 
 def decide_fault(
@@ -126,6 +134,7 @@ def customer_message(step: Step, event: CustomerMessage) -> None:
         return
     place_held(step)
     note_channel(step, event)
+    after_an_end(step)
     place(step, event)
 
 
@@ -150,11 +159,13 @@ def place(step: Step, event: CustomerMessage) -> None:
     if is_old_button(step.state, event):
         tell_said(step, event, "record")
         return
+    step.state.heard_at = step.at
     if step.state.owner == "bot":
         seq = tell_said(step, event, "bot")
         step.queue(customer_input(event, seq))
         step.next_turn()
         return
+    step.watch_thread()
     tell_said(step, event, "person")
     if wants_bot_back(step.state, event):
         step.end(Cause.CUSTOMER, may_ask_person=False)
@@ -574,24 +585,29 @@ def read_overdue(step: Step, event: ReadOverdue) -> None:
 
 def owner_answered(step: Step, event: ConversationEvent, *, known: bool, owner: str | None) -> None:
     """The answer to a question about the thread's owner, or that none came. An answer older than what is known is none."""
-    state, channel, before = step.state, step.channel, step.state.thread
+    state, channel, before, ran_out = step.state, step.channel, step.state.thread, step.thread_ran_out()
+    why = state.reading.why if state.reading is not None else "message"
     held, state.held, state.reading = state.held, (), None
     if known and channel is not None and is_newer(step, event) and not before.under_way:
         step.thread_is(owner, occurred_at=event.occurred_at, reason="read")
-        free_early = owner is None and not ran_out(before.confirmed_at, step.at)
-        if state.owner == "bot" and owner == channel.page_inbox_app and not held:
+        if state.owner == "bot" and owner == channel.page_inbox_app and why == "message" and not held:
             step.begin(Cause.PAGE_INBOX, venue="page_inbox", inferred=True)
             step.attend("staff", holder=None, venue="page_inbox", message=False)
-        elif state.owner == "human" and held and (owner == channel.app_id or free_early):
-            moved_to_done(step)
-        elif state.owner == "human" and held and owner is None:
-            step.rest_in_main()
+        elif state.owner == "human" and (held or why == "check") and owner in {None, channel.app_id}:
+            came_to_us(step, was_theirs=before.owner == channel.page_inbox_app, ran_out=ran_out)
     for message in held:
         place(step, message)
 
 
-def ran_out(confirmed_at: datetime | None, at: datetime) -> bool:
-    return confirmed_at is None or at - confirmed_at >= THREAD_TIME
+def came_to_us(step: Step, *, was_theirs: bool, ran_out: bool) -> None:
+    """In an episode the thread is found ours, or free. A free one becomes the default app's with the customer's next word:
+
+    after its time nobody need have done anything, before it staff moved it to Done.
+    """
+    if was_theirs and not ran_out:
+        moved_to_done(step)
+    else:
+        step.rest_in_main()
 
 
 # --- erasure
@@ -642,11 +658,23 @@ def thread_moved(step: Step, event: ThreadMoved) -> None:
         step.thread_is(event.owner, occurred_at=event.occurred_at)
 
 
+def thread_extended(step: Step, event: ThreadExtended) -> None:
+    """Only the owner can extend: it is evidence too."""
+    channel = step.channel
+    if channel is None or not is_newer(step, event):
+        return
+    step.thread_is(channel.app_id, occurred_at=event.occurred_at)
+    step.state.thread = step.state.thread.changed(kept_until=step.at + timedelta(seconds=event.seconds))
+
+
 def thread_refused(step: Step, event: ThreadRefused) -> None:
+    """What was refused did not happen, so that the thread may be where nobody thought."""
     step.report_done(event.command)
     thread = step.state.thread
     word = step.owner_word(thread.owner) if thread.known else "unknown"
     step.tell(ThreadChanged, owner=word, app_id=thread.owner, reason=f"{event.action} refused: {event.reason}")
+    if event.epoch == step.state.epoch:
+        step.read_thread("move")
 
 
 def profile_read(step: Step, event: ProfileRead) -> None:
@@ -669,6 +697,12 @@ def session_expired(step: Step, event: SessionExpired) -> None:
     episode = step.state.episode
     if episode is not None and event.epoch == step.state.epoch and event.deadline == episode.deadline:
         step.end(Cause.EXPIRED)
+
+
+def thread_check_due(step: Step, event: ThreadCheckDue) -> None:
+    state = step.state
+    if state.owner == "human" and (event.epoch, event.due_at) == (state.epoch, state.check_at):
+        step.keep_thread()
 
 
 def recorded_only(step: Step, event: ChannelFact) -> None:
@@ -695,6 +729,7 @@ RULES: Mapping[type[ConversationEvent], Callable[[Step, Any], None]] = {
     MessageRefused: message_refused,
     CommandSuppressed: command_suppressed,
     ThreadMoved: thread_moved,
+    ThreadExtended: thread_extended,
     ThreadRefused: thread_refused,
     ThreadOwnerRead: thread_owner_read,
     ProfileRead: profile_read,
@@ -702,6 +737,7 @@ RULES: Mapping[type[ConversationEvent], Callable[[Step, Any], None]] = {
     TurnOverdue: turn_overdue,
     DelayElapsed: delay_elapsed,
     ReadOverdue: read_overdue,
+    ThreadCheckDue: thread_check_due,
 }
 
 

@@ -116,6 +116,7 @@ def _timers_may_differ(before: Conversation, after: Conversation) -> bool:
         or before.delay is not after.delay
         or before.reading is not after.reading
         or before.naming is not after.naming
+        or before.check_at != after.check_at
         or before.epoch != after.epoch
     )
 

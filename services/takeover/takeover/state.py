@@ -74,10 +74,15 @@ class Delay(Document):
 
 
 class Question(Document):
-    """Something asked of the channel, with the time after which its answer is not waited for."""
+    """Something asked of the channel, with the time after which its answer is not waited for.
+
+    `why` the thread's owner is asked for. `message`: a send was refused, or a message came where none should. `move`: a pass,
+    take or extension was refused. `check`: an episode has lasted so long that Facebook may have freed the thread.
+    """
 
     command: str
     due_at: datetime
+    why: Literal["message", "move", "check"] = "message"
 
 
 class Thread(Document):
@@ -89,6 +94,8 @@ class Thread(Document):
     """The source's time of the fact that this follows."""
     confirmed_at: datetime | None = None
     """The log's time of that fact."""
+    kept_until: datetime | None = None
+    """Up to when Facebook keeps the owner by our extension."""
     under_way: tuple[tuple[str, str | None], ...] = ()
     """Our thread commands that were not reported yet: (command id, the owner that they lead to)."""
 
@@ -136,6 +143,10 @@ class Conversation:
     reading: Question | None = None
     held: tuple[CustomerMessage, ...] = ()
     """Messages that wait for the answer to `reading`."""
+    heard_at: datetime | None = None
+    """When the customer last wrote."""
+    check_at: datetime | None = None
+    """When, in an episode, the thread is looked at again."""
     refused_epoch: int = -1
     """The last epoch in which a send was refused because another app had the thread."""
     moved_to_done: bool = False

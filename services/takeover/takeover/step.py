@@ -9,7 +9,16 @@ from typing import Any, Literal
 
 from schemas.base import ConversationEvent, ConversationId
 from schemas.bots import BotSettings, MessengerChannel
-from schemas.commands import Command, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.commands import (
+    Command,
+    ExtendThread,
+    PassThread,
+    ReadProfile,
+    ReadThread,
+    SendMessage,
+    Silence,
+    TakeThread,
+)
 from schemas.conversations import (
     CustomerMessage,
     Notice,
@@ -42,6 +51,10 @@ READ_TIMEOUT = timedelta(seconds=2)
 # The channel answers within 2 s of asking, if only that it has no name. This is for when nobody asks: then the bot's answer
 # could not leave either.
 NAME_TIMEOUT = timedelta(seconds=10)
+THREAD_TIME = timedelta(hours=24)  # without a word of the customer's, after which Facebook frees a thread by itself
+MAY_WRITE = timedelta(days=7)  # after the customer's last word, in which a person may still write
+EXTEND_BEFORE = timedelta(hours=1)
+FREE_AFTER = timedelta(minutes=1)  # Facebook's clock may be behind
 MAX_QUEUE = 100  # inputs; what comes on top joins the last one, so nothing is lost and nothing grows
 LAST_TEXTS = 5
 LAST_OF_A_SPEAKER = 3
@@ -49,6 +62,7 @@ SHORT = 500  # characters of a text in e-mails and refusals
 
 PEOPLE = (Cause.OPERATOR, Cause.PAGE_INBOX)  # a person took it; a flow or a fault of ours asked for one
 OTHER_APP = "another app"  # the thread is elsewhere, nobody told where
+NO_WAY_BACK = "The page has no way by which control comes back to us; it does when Facebook frees the thread."
 PORTS: dict[Cause, Port] = {
     Cause.OPERATOR: Port.OPERATOR,
     Cause.CUSTOMER: Port.CUSTOMER,
@@ -67,6 +81,8 @@ class Step:
         self.settings = settings
         self.channel: MessengerChannel | None = settings.channel(ConversationId.parse(state.id).account)
         self.effects: list[Effect] = []
+        self.ended = False
+        """An episode ended in this decision."""
 
     def done(self) -> Decision:
         return Decision(self.state, tuple(self.effects))
@@ -280,6 +296,7 @@ class Step:
             deadline=deadline,
             block=block,
         )
+        self.watch_thread()
         if cause in PEOPLE:
             self.command(Silence)
         self.tell(
@@ -377,7 +394,8 @@ class Step:
         state.epoch += 1
         state.owner = "bot"
         state.episode, state.ended_at = None, self.at
-        state.moved_to_done = False
+        state.moved_to_done, state.check_at = False, None
+        self.ended = True
         self.tell(
             TakeoverEnded,
             seq=self.entry(),
@@ -501,8 +519,14 @@ class Step:
             self._thread_goes(command, self.channel.page_inbox_app)
 
     def take_back(self) -> None:
-        if self.channel is not None and self.channel.has_default_app and self.thread_is_elsewhere():
+        """At an episode's end, unless it is known to be ours. Where there is no way back it is told."""
+        known, owner = self.state.thread.expected
+        if self.channel is None or (known and owner == self.channel.app_id):
+            return
+        if self.channel.has_default_app:
             self._take()
+        elif known:
+            self.tell(ThreadChanged, owner=self.owner_word(owner), app_id=owner, reason=NO_WAY_BACK)
 
     def _take(self) -> None:
         self._thread_goes(self.command(TakeThread), self._our_app())
@@ -523,6 +547,7 @@ class Step:
             owner=owner,
             occurred_at=max(when, before.occurred_at) if before.occurred_at else when,
             confirmed_at=self.at,
+            kept_until=before.kept_until if before.owner == owner else None,
             under_way=before.under_way,
         )
         if (before.known, before.owner) != (True, owner):
@@ -542,10 +567,51 @@ class Step:
             left = tuple(way for way in thread.under_way if way[0] != command)
             self.state.thread = thread.changed(under_way=left)
 
-    def read_thread(self) -> None:
+    def read_thread(self, why: Literal["message", "move", "check"] = "message") -> None:
         if self.state.reading is None:
             command = self.command(ReadThread)
-            self.state.reading = Question.made(command=command, due_at=self.at + READ_TIMEOUT)
+            self.state.reading = Question.made(command=command, due_at=self.at + READ_TIMEOUT, why=why)
+
+    # Facebook frees a thread after a day: then only the default app may send, and staff get no bell
+
+    def watch_thread(self) -> None:
+        """From the beginning of an episode, or anew from the customer's word after a long silence."""
+        if self.state.check_at is None and self.channel is not None and self.channel.has_default_app:
+            self.state.check_at = self.at + THREAD_TIME - EXTEND_BEFORE
+
+    def thread_ran_out(self) -> bool:
+        """Whether Facebook has freed the thread by itself, as far as we know what it counts from."""
+        lapses = self._thread_lapses()
+        return lapses is None or self.at >= lapses
+
+    def _thread_lapses(self) -> datetime | None:
+        thread, heard = self.state.thread, self.state.heard_at
+        if thread.confirmed_at is None:
+            return None
+        counted = max(thread.confirmed_at, heard or thread.confirmed_at) + THREAD_TIME
+        return max(counted, thread.kept_until or counted)
+
+    def keep_thread(self) -> None:
+        """In an episode, as long as a person may write: what is ours is extended before its time is over. The Page Inbox's
+
+        cannot be, by anybody but itself; after its time the owner is read, and what is free is passed again.
+        """
+        channel, episode, thread = self.channel, self._episode(), self.state.thread
+        self.state.check_at = None
+        left = int(((self.state.heard_at or episode.started_at) + MAY_WRITE - self.at).total_seconds())
+        if channel is None or not channel.has_default_app or left <= EXTEND_BEFORE.total_seconds():
+            return
+        extends = thread.known and thread.owner == channel.app_id and not self.rests_in_main
+        lapses = self._thread_lapses()
+        due = None if lapses is None else lapses - EXTEND_BEFORE if extends else lapses + FREE_AFTER
+        if due is not None and self.at < due:
+            self.state.check_at = due
+            return
+        self.watch_thread()
+        if extends:
+            self.command(ExtendThread, seconds=left)
+        else:
+            self.read_thread("check")
 
     def ask_name(self) -> None:
         if self.channel is not None and self.state.profile is None and self.state.naming is None:

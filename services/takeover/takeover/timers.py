@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from schemas.conversations import DelayElapsed, ReadOverdue, SessionExpired, TurnOverdue
+from schemas.conversations import DelayElapsed, ReadOverdue, SessionExpired, ThreadCheckDue, TurnOverdue
 from takeover.state import Conversation
 
-Kind = Literal["expiry", "turn", "delay", "thread", "profile"]
-Firing = SessionExpired | TurnOverdue | DelayElapsed | ReadOverdue
+Kind = Literal["expiry", "turn", "delay", "thread", "profile", "check"]
+Firing = SessionExpired | TurnOverdue | DelayElapsed | ReadOverdue | ThreadCheckDue
 
 
 class Timer(NamedTuple):
@@ -54,6 +54,16 @@ def timers(state: Conversation) -> Mapping[Kind, Timer]:
         found["thread"] = Timer(state.reading.due_at, _overdue(state.id, state.reading.command))
     if state.naming is not None:
         found["profile"] = Timer(state.naming.due_at, _overdue(state.id, state.naming.command))
+    if state.check_at is not None:
+        found["check"] = Timer(
+            state.check_at,
+            ThreadCheckDue(
+                id=f"{state.id}:{state.epoch}:check:{state.check_at.isoformat()}",
+                conversation=state.id,
+                epoch=state.epoch,
+                due_at=state.check_at,
+            ),
+        )
     return found
 
 
@@ -74,6 +84,8 @@ def lateness(state: Conversation, event: Firing, at: datetime) -> Lateness | Non
             kind, due_at = "thread", state.reading.due_at
         case ReadOverdue() if state.naming is not None and state.naming.command == event.command:
             kind, due_at = "profile", state.naming.due_at
+        case ThreadCheckDue():
+            kind, due_at = "check", event.due_at
         case _:
             return None
     return Lateness(kind, (at - due_at).total_seconds())

@@ -32,7 +32,14 @@ FOLDER: Final = Path(__file__).parent / "golden"
 REPAIR: Final = "python services/takeover/tests/golden.py --write"
 _EVENT: Final[TypeAdapter[Any]] = TypeAdapter(LogEvent)
 _CONSTANT: Final = {"type", "conversation", "bot", "at", "cause_id"}
-_UNSEEN: Final = {"id", "last_at", "count", "seq", "recent"}  # of a row: told otherwise, or moved by every event
+_UNSEEN: Final = {
+    "id",
+    "last_at",
+    "count",
+    "seq",
+    "recent",
+    "heard_at",
+}  # of a row: told otherwise, or moved by every event
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from typing import Final
 from takeover_world import ANA, APP, BEN, INBOX, World, bot_settings
 
 from schemas.bots import TakeoverSettings
-from schemas.commands import PassThread, ReadThread, SendMessage
+from schemas.commands import ExtendThread, PassThread, ReadThread, SendMessage, TakeThread
 from schemas.conversations import (
     ChannelFact,
     CommandSuppressed,
     DelayElapsed,
     ErasureAsked,
     ReadOverdue,
+    ThreadExtended,
     ThreadOwnerRead,
     ThreadRefused,
     TurnFailed,
@@ -235,6 +236,69 @@ def done_without_a_signal() -> World:
     world.wait(30).says("ours?")
     owner_read(world, APP)
     world.answers("Welcome back")
+    return world
+
+
+@story
+def a_takeover_lasts_for_days() -> World:
+    """Control of what is ours is extended before Facebook frees it, to the time when nobody may write any more."""
+    world = World(bot_settings(notification=False, takeover=TakeoverSettings(default_session_expiry=None))).bot_has()
+    world.wait(3600).takes_over()
+    fire(world, "check")
+    extended(world)
+    fire(world, "check")
+    world.wait(2 * 24 * 3600).says("Still there?")
+    fire(world, "check")
+    extended(world)
+    fire(world, "check")
+    fire(world, "check")
+    return world
+
+
+def extended(world: World) -> None:
+    command = world.all(ExtendThread)[-1]
+    fields = {"command": command.id, "epoch": command.epoch, "seconds": command.seconds}
+    world.fold(ThreadExtended(**world.common("r"), **fields))
+
+
+@story
+def it_rests_in_main_for_days() -> World:
+    """Nobody but the Page Inbox can extend its control: when its time is over the owner is read, and a free thread passed anew."""
+    world = World(bot_settings(takeover=TakeoverSettings(default_session_expiry=None)))
+    world.requested(auto_return=None).facebook_does_all()
+    fire(world, "check")
+    fire(world, "check")
+    owner_read(world, INBOX)
+    fire(world, "check")
+    fire(world, "check")
+    owner_read(world, None)
+    world.facebook_does_all()
+    world.wait(60).hands_back()
+    return world
+
+
+@story
+def control_does_not_come_back() -> World:
+    """A take is refused at the end: it is told with the reason, and the owner is read. The next operator tries once more."""
+    world = World(bot_settings(notification=False)).bot_has()
+    world.wait(60).moved_to_main()
+    world.wait(60).hands_back()
+    taken = world.all(TakeThread)[-1]
+    fields = {"command": taken.id, "epoch": taken.epoch, "action": "take", "code": 200}
+    world.fold(ThreadRefused(**world.common("r"), **fields, reason="The page does not allow this app to take control."))
+    owner_read(world, INBOX)
+    world.wait(60).replies("Ana here.")
+    return world
+
+
+@story
+def there_is_no_way_back() -> World:
+    """Without a default app nothing is passed away, and what staff took stays theirs at the end: it is told why."""
+    world = World(bot_settings(default_app=False)).bot_has()
+    world.wait(60).moved_to_main()
+    world.wait(60).takes_over()
+    world.wait(60).hands_back()
+    world.wait(60).says("hello?")
     return world
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.base import ConversationEvent
 from schemas.bots import BotSettings
-from schemas.commands import SendMessage, Silence, TakeThread
+from schemas.commands import ExtendThread, PassThread, SendMessage, Silence, TakeThread
 from schemas.conversations import (
     CommandReport,
     CustomerMessage,
@@ -27,6 +27,7 @@ from schemas.conversations import (
     OperatorTakesOver,
     SessionExpired,
     TakeoverRequested,
+    ThreadControl,
     ThreadRefused,
     TurnCompleted,
 )
@@ -345,15 +346,28 @@ def _running(step: Taken) -> Episode | None:
 
 
 def law_5(step: Taken) -> Iterator[str]:
-    """After an episode's end the thread is ours again or being taken, before the bot speaks; else it is told why not."""
+    """After an episode's end the thread is ours or being taken, before the bot speaks; else it is told why not.
+
+    During one it is looked at again before Facebook frees it, as long as a person may write to the customer. It is passed
+    away only where there is a way back, or where the Page Inbox asks for it.
+    """
     before, after = step.before, step.after
     channel = step.settings.messenger[0]
     known, owner = after.thread.expected
-    elsewhere = known and owner != channel.app_id
-    told_since = any(isinstance(place.event, ThreadChanged) and place.ended for place in step.places)
-    if step.of(TakeoverEnded) and after.owner == "bot" and elsewhere and channel.has_default_app and not told_since:
-        yield f"the episode ended, the thread is {owner}'s, and nobody takes it"
+    if step.of(TakeoverEnded) and after.owner == "bot":
+        reasons = [
+            place.event.reason for place in step.places if place.ended and isinstance(place.event, ThreadChanged)
+        ]
+        if channel.has_default_app and (known, owner) != (True, channel.app_id):
+            yield f"the episode ended, the thread is {owner if known else 'nobody knows whose'}, and nobody takes it"
+        if not channel.has_default_app and known and owner != channel.app_id and not any(reasons):
+            yield f"the episode ended, the thread is {owner}'s, and nobody was told why it stays there"
     yield from _take_comes_first(step)
+    yield from _is_looked_after(step)
+    asked = isinstance(step.event, ThreadControl) and step.event.action == "request"
+    passes = [each for each in step.of(PassThread, SendMessage) if isinstance(each, PassThread) or each.then_pass]
+    if passes and not channel.has_default_app and not asked:
+        yield "the thread is passed away though there is no way back"
     mirror = (after.thread.known, after.thread.owner)
     if mirror != (before.thread.known, before.thread.owner):
         last = [told for told in step.of(ThreadChanged) if not told.moved_to_done]
@@ -364,6 +378,26 @@ def law_5(step: Taken) -> Iterator[str]:
     under_way = {command for command, _ in after.thread.under_way}
     if isinstance(step.event, CommandReport) and not step.fault and step.event.command in under_way:
         yield f"{step.event.command} was reported and is still under way"
+
+
+def _is_looked_after(step: Taken) -> Iterator[str]:
+    after, timer = step.after, timers(step.after).get("check")
+    if after.episode is None:
+        if timer is not None:
+            yield "the bot has it and a takeover's thread is looked after"
+        return
+    heard = after.heard_at or after.episode.started_at
+    if step.settings.messenger[0].has_default_app and step.time - heard < WEEK - timedelta(hours=1, seconds=1) and timer is None:
+        yield "a person has it, and nobody will look at the thread before Facebook frees it"
+    if timer is not None and timer.due_at > max(step.time, heard, after.thread.kept_until or heard) + timedelta(
+        hours=25
+    ):
+        yield f"the thread is looked at again at {timer.due_at}, which is too late"
+    for extension in step.of(ExtendThread):
+        if not (after.thread.known and after.thread.owner == step.settings.messenger[0].app_id):
+            yield "a thread is extended that is not ours"
+        if step.time + timedelta(seconds=extension.seconds) > heard + WEEK:
+            yield "the thread is kept for longer than anybody may write"
 
 
 def _take_comes_first(step: Taken) -> Iterator[str]:

@@ -15,7 +15,7 @@ from takeover_world import ANA, APP, BEN, INBOX, START, World, bot_settings
 
 from schemas.base import ConversationEvent
 from schemas.bots import TakeoverSettings
-from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
+from schemas.commands import ExtendThread, PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
 from schemas.conversations import (
     ChannelFact,
     CommandReport,
@@ -29,6 +29,7 @@ from schemas.conversations import (
     ProfileRead,
     TakeoverRequested,
     ThreadControl,
+    ThreadExtended,
     ThreadMoved,
     ThreadOwnerRead,
     ThreadRefused,
@@ -43,7 +44,7 @@ from takeover.effects import Effect
 from takeover.state import Conversation
 from takeover.timers import timers
 
-COMMANDS = (SendMessage, PassThread, TakeThread, ReadThread, ReadProfile)
+COMMANDS = (SendMessage, PassThread, TakeThread, ExtendThread, ReadThread, ReadProfile)
 PEOPLE = (ANA, BEN)
 NUMBER = st.integers(0, 60)
 LATE = st.sampled_from(
@@ -313,6 +314,8 @@ class Ownership(RuleBasedStateMachine):
                 play.fold(ThreadOwnerRead(**fields, known=what != 0, owner=owner))
             case ReadProfile():
                 play.fold(ProfileRead(**fields, profile=Profile(first_name="Mia")))
+            case ExtendThread() if what:
+                play.fold(ThreadExtended(**fields, seconds=command.seconds))
             case _ if what == 0:
                 play.fold(ThreadRefused(**fields, action="pass", reason="no"))
             case _ if what == 1:

@@ -1,18 +1,29 @@
 """The table of ownership, row by row: bot, requested, attended."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from takeover_world import ANA, APP, BEN, INBOX, MIA, START, World, bot_settings
 
 from schemas.bots import TakeoverSettings
-from schemas.commands import Erase, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.commands import (
+    Erase,
+    ExtendThread,
+    PassThread,
+    ReadProfile,
+    ReadThread,
+    SendMessage,
+    Silence,
+    TakeThread,
+)
 from schemas.conversations import (
     DelayElapsed,
     ErasureAsked,
     ReadOverdue,
     SessionExpired,
+    ThreadExtended,
     ThreadMoved,
     ThreadOwnerRead,
     ThreadRefused,
@@ -40,6 +51,7 @@ from schemas.outcomes import (
 from schemas.sessions import Session
 from schemas.turns import TurnAsked
 from takeover.decide import decide_fault
+from takeover.step import NO_WAY_BACK
 from takeover.timers import timers
 
 HOUR = timedelta(minutes=60)
@@ -964,6 +976,168 @@ class TestSilentDone:
         world = World().requested().facebook_does_all()
         world.wait(9).says("hello?")
         assert world.of(ReadThread) == []
+
+
+class TestThreadTime:
+    """Facebook frees a thread after 24 hours without a word of the customer's."""
+
+    def lasting(self, **settings: Any) -> World:
+        """An operator has it, without an expiry."""
+        takeover = TakeoverSettings(default_session_expiry=None)
+        world = World(bot_settings(takeover=takeover, **settings)).bot_has()
+        world.takes_over()
+        return world.facebook_does_all()
+
+    def looks(self, world: World) -> World:
+        timer = timers(world.state)["check"]
+        world.now = max(world.now, timer.due_at)
+        world.fold(timer.event)
+        return world
+
+    def extended(self, world: World) -> World:
+        command = world.all(ExtendThread)[-1]
+        fields = {"command": command.id, "epoch": command.epoch, "seconds": command.seconds}
+        world.fold(ThreadExtended(**world.common("r"), **fields))
+        return world
+
+    def test_what_is_ours_is_extended_an_hour_before_until_nobody_may_write_any_more(self):
+        world = self.lasting(notification=False)
+        self.looks(world)
+        assert world.now - START < timedelta(hours=24)
+        left = START + timedelta(days=7) - world.state.last_at
+        assert timedelta(0) <= left - timedelta(seconds=world.one(ExtendThread).seconds) < timedelta(seconds=1)
+
+    def test_a_word_of_the_customers_puts_it_off(self):
+        world = self.lasting(notification=False)
+        world.wait(12 * 3600).says("still there?")
+        self.looks(world)
+        assert world.last == ()
+        self.looks(world)
+        assert world.one(ExtendThread)
+        assert world.now - START >= timedelta(hours=35)
+
+    def test_what_was_extended_is_left_alone_until_the_extension_is_over(self):
+        world = self.extended(self.looks(self.lasting(notification=False)))
+        self.looks(world)
+        assert world.of(ExtendThread) == []
+        self.looks(world)
+        assert world.last == ()
+        assert "check" not in timers(world.state)
+
+    def test_after_a_week_of_silence_the_customers_word_has_it_looked_after_again(self):
+        world = self.extended(self.looks(self.lasting(notification=False)))
+        world = self.looks(self.looks(world))
+        world.wait(24 * 3600).says("hello again")
+        assert timers(world.state)["check"].due_at == world.state.last_at + timedelta(hours=23)
+
+    def test_what_rests_in_main_is_asked_about_after_its_time_and_passed_again_when_it_is_free(self):
+        world = self.looks(self.lasting())
+        assert world.last == ()
+        self.looks(world)
+        assert world.now - START > timedelta(hours=24)
+        TestSilentDone().answered(world, owner=None)
+        assert world.one(PassThread).target == INBOX
+        assert world.of(TakeoverEnded) == []
+
+    def test_what_still_rests_in_main_stays_there(self):
+        world = self.looks(self.looks(self.lasting()))
+        TestSilentDone().answered(world, owner=INBOX)
+        assert world.last == ()
+
+    def test_ours_after_its_time_is_no_move_to_done_for_the_default_app_gets_what_is_free(self):
+        world = World(bot_settings(takeover=TakeoverSettings(default_session_expiry=None)))
+        world.requested(auto_return=None).facebook_does_all()
+        world.wait(25 * 3600).says("hello?")
+        TestSilentDone().answered(world, owner=APP)
+        assert world.of(TakeoverEnded) == []
+        assert world.one(PassThread)
+        assert world.one(CustomerSaid).addressed == "person"
+
+    def test_her_own_word_keeps_the_page_inboxs_time_running_so_ours_the_next_day_is_a_move_to_done(self):
+        world = World(bot_settings(takeover=TakeoverSettings(default_session_expiry=None)))
+        world.requested(auto_return=None).facebook_does_all()
+        world.wait(20 * 3600).says("still there?", channel="standby")
+        world.wait(20 * 3600).says("hello?")
+        TestSilentDone().answered(world, owner=APP)
+        assert world.one(TakeoverEnded).cause is Cause.PAGE_INBOX
+
+    def test_without_a_default_app_nothing_lapses_that_matters(self):
+        assert "check" not in timers(self.lasting(default_app=False).state)
+
+    def test_the_bot_needs_none_of_it(self):
+        world = self.lasting(notification=False)
+        timer = timers(world.state)["check"]
+        world.hands_back()
+        assert "check" not in timers(world.state)
+        assert world.wait(24 * 3600).fold(timer.event) == ()
+
+    def test_a_timer_of_an_earlier_episode_or_time_is_void(self):
+        world = self.lasting(notification=False)
+        late = timers(world.state)["check"].event
+        world.hands_back()
+        world.answers()
+        world.wait(60).takes_over()
+        assert world.wait(24 * 3600).fold(late) == ()
+
+    def test_a_refused_extension_is_told_and_the_owner_is_read(self):
+        world = self.looks(self.lasting(notification=False))
+        command = world.one(ExtendThread)
+        fields = {"command": command.id, "epoch": command.epoch, "action": "extend", "code": 100}
+        world.fold(ThreadRefused(**world.common("r"), **fields, reason="not the owner"))
+        assert world.one(ThreadChanged).reason == "extend refused: not the owner"
+        assert world.one(ReadThread)
+        TestSilentDone().answered(world, owner="999")
+        assert (world.one(ThreadChanged).owner, world.state.owner) == ("other", "human")
+
+
+class TestTheEnd:
+    """Every end takes the thread, unless it is known to be ours."""
+
+    def test_an_owner_that_nobody_told_of_is_taken_to_be_sure(self):
+        world = World()
+        world.takes_over()
+        world.hands_back()
+        assert world.one(TakeThread)
+
+    def test_what_is_known_to_be_ours_is_not_taken(self):
+        world = World(bot_settings(notification=False)).bot_has()
+        world.takes_over()
+        world.hands_back()
+        assert world.of(TakeThread) == []
+
+    def test_an_expiry_at_a_message_that_shows_it_elsewhere_takes_it_before_the_bot_is_asked(self):
+        world = World(bot_settings(notification=False)).bot_has()
+        world.takes_over(expiry=60)
+        world.wait(61).says("hello?", channel="standby")
+        kinds = [type(effect.event) for effect in world.last]
+        assert kinds.index(TakeThread) < kinds.index(TurnAsked)
+
+    def test_a_refused_take_is_told_and_the_owner_is_read_and_no_takeover_comes_of_it(self):
+        world = World(bot_settings(notification=False)).bot_has()
+        world.wait(60).moved_to_main()
+        world.wait(60).hands_back()
+        command = world.one(TakeThread)
+        fields = {"command": command.id, "epoch": command.epoch, "action": "take", "code": 27}
+        world.fold(ThreadRefused(**world.common("r"), **fields, reason="no default app"))
+        assert world.one(ThreadChanged).reason == "take refused: no default app"
+        TestSilentDone().answered(world, owner=INBOX)
+        assert world.of(TakeoverStarted) == []
+
+    def test_without_a_way_back_it_is_told_why_it_stays_elsewhere(self):
+        world = World(bot_settings(default_app=False)).bot_has()
+        world.wait(60).moved_to_main()
+        world.wait(60).hands_back()
+        assert world.of(TakeThread) == []
+        assert world.one(ThreadChanged).reason == NO_WAY_BACK
+
+    @pytest.mark.parametrize("notification", [True, False])
+    def test_without_a_way_back_nothing_is_passed_away(self, notification):
+        world = World(bot_settings(notification=notification, default_app=False)).requested()
+        assert not world.all(SendMessage)[-1].then_pass
+        world.replies()
+        world.facebook_does_all()
+        assert not world.all(SendMessage)[-1].then_pass
+        assert world.all(PassThread) == []
 
 
 class TestRefusedSends:

@@ -3,6 +3,7 @@
 import importlib
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +21,7 @@ from schemas.conversations import (
     MessageSent,
     ProfileRead,
     SessionExpired,
+    ThreadExtended,
     ThreadMoved,
     ThreadRefused,
     TurnFailed,
@@ -68,6 +70,7 @@ def with_people(bot: tuple[str, ...], *tests: str) -> Cells:
 CUSTOMER: Final = D + "TestCustomerMessage::"
 TURNS: Final = D + "TestTurns::"
 STAFF: Final = D + "TestPageInbox::"
+LASTS: Final = D + "TestThreadTime::"
 REFUSED: Final = D + "TestRefusedSends::"
 SILENT: Final = D + "TestSilentDone::"
 OVER: Final = T + "test_what_becomes_of_a_turn_is_nothing_once_a_person_has_it"
@@ -246,6 +249,17 @@ TABLE: Final[Mapping[str, Cells]] = {
         (REFUSED + "test_of_a_persons_message_it_corrects_the_mirror_and_the_takeover_stays",),
     ),
     "`thread.moved.v1`": in_all(T + "test_a_confirmed_move_is_noted"),
+    "`thread.extended.v1`": with_people(
+        (T + "test_an_extension_is_noted",),
+        T + "test_an_extension_is_noted",
+        LASTS + "test_what_was_extended_is_left_alone_until_the_extension_is_over",
+    ),
+    "`thread.check_due.v1`": with_people(
+        (LASTS + "test_the_bot_needs_none_of_it",),
+        LASTS + "test_what_is_ours_is_extended_an_hour_before_until_nobody_may_write_any_more",
+        LASTS + "test_what_rests_in_main_is_asked_about_after_its_time_and_passed_again_when_it_is_free",
+        LASTS + "test_a_timer_of_an_earlier_episode_or_time_is_void",
+    ),
     "`thread.refused.v1`": in_all(T + "test_a_refused_move_is_told_with_its_reason"),
     "`session.expired.v1`": Cells(
         (T + "test_a_timer_of_an_ended_episode_is_nothing",),
@@ -514,6 +528,16 @@ def test_a_confirmed_move_is_noted(column):
     before = world.state
     world.wait(1).fold(ThreadMoved(**world.common("r"), command="x!1", epoch=0, owner="999"))
     assert world.one(ThreadChanged).owner == "other"
+    has_not_moved(world, before)
+
+
+@each_column
+def test_an_extension_is_noted(column):
+    world = COLUMNS[column]()
+    before = world.state
+    world.wait(1).fold(ThreadExtended(**world.common("r"), command="x!1", epoch=0, seconds=600))
+    assert world.state.thread.owner == APP
+    assert world.state.thread.kept_until == world.state.last_at + timedelta(seconds=600)
     has_not_moved(world, before)
 
 
