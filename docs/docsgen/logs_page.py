@@ -70,6 +70,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "request": "Id of an HTTP request: the console answers it in `X-Request-Id`.",
     "schema": "Schema in PostgreSQL.",
     "seconds": "Seconds: until the next try, that were waited, or that something is late.",
+    "segment": "A file of ingress's spool.",
     "seq": "Number of a visible entry of the conversation.",
     "state": "How a command or an e-mail stands.",
     "status": "HTTP status.",

@@ -199,7 +199,7 @@ class Spool:
                     "the spool's end was cut, or a part of it is damaged",
                     segment=path.name,
                     bytes=damaged,
-                    kept=len(found),
+                    records=sum(frame.records for frame in found),
                 )
             if not found:
                 path.unlink()

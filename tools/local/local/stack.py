@@ -249,6 +249,8 @@ class _Stack:
         stand_ins: list[Managed] = []
         for program in self._plan.programs:
             environment = self._plan.environment(program, self._secrets)
+            if program is catalogue.INGRESS:
+                environment.setdefault("CONVOBOSS_SPOOL_DIRECTORY", str(self._options.data / "spool"))
             gate = _open() if program.stands_in_for else self._gate
             port, log = self._plan.ports[program.name], self._log(program.name)
             service = Service(program, port, environment, log, nursery=self._nursery, gate=gate)
