@@ -4,25 +4,25 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from typing import NoReturn, cast
+from typing import cast
 
 from aiohttp import web
 from pydantic import JsonValue, SecretStr
 
-from facebook import graph, sending
+from facebook import graph, reading, sending
 from facebook.courier import Courier
 from facebook.errors import (
     CallbackNotVerified,
     GraphError,
+    InjectedError,
     InvalidParameter,
     NoSuchObject,
-    NotLegacyRouting,
-    ProfileUnreadable,
+    OverLimit,
     RateLimited,
     Unavailable,
 )
-from facebook.faults import Call
 from facebook.graph import GraphCall
+from facebook.history import Body
 from facebook.limits import (
     AppSubscribeRequest,
     ControlRequest,
@@ -31,15 +31,18 @@ from facebook.limits import (
     parse,
     send_request,
 )
-from facebook.pages import App, Customer, Page
-from facebook.record import Refused
+from facebook.pages import FIELDS, OTHER_FIELDS, App, Page
+from facebook.record import AppTold, Call, Refused
 from facebook.registry import Caller
+from facebook.rules import Asked
 from facebook.sending import Control
+from facebook.usage import Rate, usage
 from facebook.world import Act, World
 
 ECHO_WAIT = 10.0  # seconds an answer waits for its webhooks with the fault echo_first
+USAGE = "X-Business-Use-Case-Usage"
+CALLER = web.RequestKey("caller", Caller)
 
-Body = dict[str, JsonValue]
 Answerer = Callable[[GraphCall, Caller], Awaitable[web.StreamResponse]]
 
 
@@ -50,38 +53,40 @@ class GraphApi:
 
     def routes(self) -> list[web.RouteDef]:
         """Under a version prefix and without one."""
+        node, edge = "/{node:me|[0-9]+|[tm]_[A-Za-z0-9_=-]+}", "/{edge:[a-z_]+}"
         return [
             route
             for prefix in ("/{version:v[0-9]+\\.[0-9]+}", "")
             for route in (
-                web.get(prefix + "/{node:me|[0-9]+}", self._get_node),
-                web.get(prefix + "/{node:me|[0-9]+}/{edge:[a-z_]+}", self._get_edge),
-                web.post(prefix + "/{node:me|[0-9]+}/{edge:[a-z_]+}", self._post),
-                web.delete(prefix + "/{node:me|[0-9]+}/subscribed_apps", self._unsubscribe),
+                web.get(prefix + node, self._get),
+                web.get(prefix + node + edge, self._get),
+                web.post(prefix + node + edge, self._post),
+                web.delete(prefix + node, self._delete),
+                web.delete(prefix + node + edge, self._delete),
             )
         ]
 
-    async def _get_node(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, "profile", self._node)
-
-    async def _get_edge(self, request: web.Request) -> web.StreamResponse:
-        edges = {
-            "thread_owner": self._thread_owner,
-            "secondary_receivers": self._secondary_receivers,
-            "subscribed_apps": self._subscribed_apps,
-            "personas": self._personas,
-        }
-        edge = request.match_info["edge"]
-        return await self._answered(request, _call_name(edge), edges.get(edge, self._no_edge))
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info.get("edge") == "subscriptions":
+            return await self._as_app(request, self._app_subscriptions)
+        return await self._answered(request, self._read)
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         edge = request.match_info["edge"]
         if edge == "subscriptions":
-            return await self._subscribe_app(request)
-        return await self._answered(request, _call_name(edge), self._writer(request, edge))
+            return await self._as_app(request, self._subscribe_app)
+        return await self._answered(request, self._writer(request, edge))
 
-    async def _unsubscribe(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, "other", self._drop_subscription)
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        match request.match_info.get("edge"):
+            case "subscriptions":
+                return await self._as_app(request, self._unsubscribe_app)
+            case "subscribed_apps":
+                return await self._answered(request, self._drop_subscription)
+            case None:
+                return await self._answered(request, self._delete_persona)
+            case _:
+                return await self._answered(request, self._no_edge)
 
     def _writer(self, request: web.Request, edge: str) -> Answerer:
         if edge == "messages":
@@ -91,22 +96,44 @@ class GraphApi:
         writers: dict[str, Answerer] = {"subscribed_apps": self._subscribe, "personas": self._add_persona}
         return writers.get(edge, self._no_edge)
 
-    async def _answered(self, request: web.Request, call_name: Call, answerer: Answerer) -> web.StreamResponse:
-        """Who calls, whether a fault is ordered, then the call; a refusal is recorded and answered as Facebook does."""
+    async def _answered(self, request: web.Request, answerer: Answerer) -> web.StreamResponse:
+        """Who calls, whether a refusal is ordered, then the call; a refusal is recorded and answered as Facebook does."""
         call = caller = None
         try:
             call = await graph.read(request)
-            graph.must_have_token(call)
             caller = call.caller(self._world.registry)
-            self._raise_ordered_fault(caller.page, call_name)
+            request[CALLER] = caller
+            name = _call_name(call)
+            self._raise_ordered(caller.page, name, call.psid)
+            rate = _rate(request.method, call)
+            self._world.meter.admit(caller.page.id, rate, caller.page.limits, self._world.now())
             return await answerer(call, caller)
         except GraphError as error:
             return self._refuse(request, error, call, caller)
 
-    def _raise_ordered_fault(self, page: Page, call_name: Call) -> None:
-        error = self._world.faults.before(page.id, call_name)
+    async def _as_app(
+        self, request: web.Request, answer: Callable[[GraphCall, App], Awaitable[Body]]
+    ) -> web.StreamResponse:
+        """A call with an app access token: about the app, not about a page."""
+        call = None
+        try:
+            call = await graph.read(request)
+            app = call.app(self._world.registry)
+            ordered = self._world.faults.rules.answer(Asked(None, "subscriptions", None))
+            if ordered is not None:
+                raise ordered
+            return _json(await answer(call, app))
+        except GraphError as error:
+            return self._refuse(request, error, call, None)
+
+    def _raise_ordered(self, page: Page, name: Call, psid: str | None) -> None:
+        error = self._world.faults.before(page.id, name, psid)
         if error is not None:
             raise error
+
+    async def _read(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
+        read = reading.edge if call.edge else reading.node
+        return _json(read(self._world, call, caller))
 
     async def _send(self, request: web.Request, call: GraphCall, caller: Caller) -> web.StreamResponse:
         call.must_be_page(caller)
@@ -153,66 +180,24 @@ class GraphApi:
             self._courier.post(act.webhooks)
         return response
 
-    async def _node(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
-        if call.node in {"me", caller.page.id}:
-            return _json(_page_fields(caller.page, _fields(call, "id,name")))
-        person = self._world.registry.person(caller.page.id, call.node)
-        if not person.readable:
-            raise ProfileUnreadable
-        return _json(_profile(person, _fields(call, "first_name,last_name,profile_pic"), call))
-
-    async def _thread_owner(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
-        call.must_be_page(caller)
-        page = caller.page
-        psid = _recipient(call)
-        self._world.registry.person(page.id, psid)
-        conversation = self._world.conversation(page.id, psid)
-        owner = self._world.owner(page, conversation)
-        if owner is None:
-            return _json({"data": []})
-        shown: Body = {}
-        if caller.app.id in {owner, page.default_app}:
-            shown["app_id"] = owner
-        if conversation.thread.expires_at is not None:
-            shown["expiration"] = int(conversation.thread.expires_at.timestamp())
-        return _json({"data": [{"thread_owner": shown}]})
-
-    async def _secondary_receivers(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
-        call.must_be_page(caller)
-        if caller.page.default_app != caller.app.id:
-            raise NotLegacyRouting
-        others = sorted(caller.page.routing.connected - {caller.app.id})
-        return _json({"data": [{"id": app_id, "name": self._world.app_name(app_id)} for app_id in others]})
-
-    async def _subscribed_apps(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
-        call.must_be_page(caller)
-        shown: list[JsonValue] = [
-            {"id": app.id, "name": app.name, "subscribed_fields": cast("JsonValue", sorted(fields))}
-            for app, fields in self._world.registry.subscribers(caller.page)
-        ]
-        return _json({"data": shown})
-
     async def _subscribe(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
         call.must_be_page(caller)
         fields = parse(SubscribeRequest, {"subscribed_fields": _listed(call.params.get("subscribed_fields"))})
         if not fields.subscribed_fields:
             raise InvalidParameter("The parameter subscribed_fields is required")
-        self._world.registry.subscribe(caller.page.id, caller.app.id, frozenset(fields.subscribed_fields))
+        _must_be_fields("subscribed_fields", fields.subscribed_fields)
+        self._subscribed(caller.page, caller.app, frozenset(fields.subscribed_fields))
         return _json({"success": True})
 
     async def _drop_subscription(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
         call.must_be_page(caller)
-        self._world.registry.subscribe(caller.page.id, caller.app.id, frozenset())
+        self._subscribed(caller.page, caller.app, frozenset())
         return _json({"success": True})
 
-    async def _personas(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
-        call.must_be_page(caller)
-        shown: list[JsonValue] = [
-            {"id": persona_id, **persona.model_dump()}
-            for (page_id, persona_id), persona in self._world.personas.items()
-            if page_id == caller.page.id
-        ]
-        return _json({"data": shown})
+    def _subscribed(self, page: Page, app: App, fields: frozenset[str]) -> None:
+        self._world.registry.subscribe(page.id, app.id, fields)
+        told = AppTold(page_id=page.id, app_id=app.id, what="subscribed", detail=", ".join(sorted(fields)) or "nothing")
+        self._world.record.add(told)
 
     async def _add_persona(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
         call.must_be_page(caller)
@@ -221,20 +206,19 @@ class GraphApi:
         self._world.personas[caller.page.id, persona_id] = persona
         return _json({"id": persona_id})
 
-    async def _subscribe_app(self, request: web.Request) -> web.StreamResponse:
-        """POST /{app-id}/subscriptions with an app access token: the handshake decides."""
-        call = None
-        try:
-            call = await graph.read(request)
-            app = self._world.registry.app_caller(call.node, call.token)
-            fields = _listed(call.params.get("fields"))
-            asked = parse(AppSubscribeRequest, {**call.params, "fields": fields})
-            await self._adopt(app, asked)
-        except GraphError as error:
-            return self._refuse(request, error, call, None)
+    async def _delete_persona(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
+        if self._world.personas.pop((caller.page.id, call.node), None) is None:
+            raise NoSuchObject
         return _json({"success": True})
 
-    async def _adopt(self, app: App, asked: AppSubscribeRequest) -> None:
+    async def _app_subscriptions(self, _call: GraphCall, app: App) -> Body:
+        return reading.app_subscriptions(app, self._world.registry.app_fields[app.id])
+
+    async def _subscribe_app(self, call: GraphCall, app: App) -> Body:
+        """The handshake decides. The fields given are all that the app is told from now on."""
+        fields = _listed(call.params.get("fields"))
+        asked = parse(AppSubscribeRequest, {**call.params, "fields": fields})
+        _must_be_fields("fields", asked.fields)
         result = await self._courier.shake_hands(asked.callback_url, asked.verify_token)
         if not result.ok:
             raise CallbackNotVerified(f"Callback verification failed: {result.detail}")
@@ -242,9 +226,18 @@ class GraphApi:
             update={"webhook_url": asked.callback_url, "verify_token": SecretStr(asked.verify_token)}
         )
         self._world.registry.put_app(adopted)
+        self._world.registry.app_fields[app.id] = frozenset(asked.fields)
         self._courier.verified[app.id] = result
+        self._world.record.add(AppTold(app_id=app.id, what="subscribed", detail=", ".join(sorted(asked.fields))))
+        return {"success": True}
 
-    async def _no_edge(self, call: GraphCall, _caller: Caller) -> NoReturn:
+    async def _unsubscribe_app(self, call: GraphCall, app: App) -> Body:
+        """Some fields, or all of them."""
+        left = self._world.registry.app_fields[app.id] - frozenset(map(str, _listed(call.params.get("fields"))))
+        self._world.registry.app_fields[app.id] = left if call.params.get("fields") else frozenset()
+        return {"success": True}
+
+    async def _no_edge(self, call: GraphCall, _caller: Caller) -> web.StreamResponse:
         raise NoSuchObject(f"Unknown path components: /{call.edge}")
 
     def _refuse(
@@ -255,7 +248,7 @@ class GraphApi:
         self._world.record.add(
             Refused(
                 page_id=caller.page.id if caller else None,
-                psid=_psid_of(call) if call else None,
+                psid=call.psid if call else None,
                 app_id=caller.app.id if caller else None,
                 call=request.match_info.get("edge") or "node",
                 code=error.code,
@@ -267,17 +260,26 @@ class GraphApi:
             )
         )
         response = self._error(error)
-        if isinstance(error, RateLimited) and caller is not None:
-            response.headers["X-Business-Use-Case-Usage"] = self._usage(caller.page.id)
+        if isinstance(error, RateLimited) and not isinstance(error, OverLimit) and caller is not None:
+            minutes = self._world.faults.of(caller.page.id).regain_access_min
+            response.headers[USAGE] = json.dumps(usage(caller.page.id, 100, minutes))
         return response
 
     def _error(self, error: GraphError) -> web.Response:
-        return _json(error.body(self._world.ids.trace()), status=error.status)
+        if not isinstance(error, InjectedError):
+            return _json(error.body(self._world.ids.trace()), status=error.status)
+        if error.words is not None:
+            return web.Response(text=error.words, status=error.status, headers=error.headers, content_type="text/html")
+        return _json(error.body(self._world.ids.trace()), status=error.status, headers=error.headers)
 
-    def _usage(self, page_id: str) -> str:
-        minutes = self._world.faults.of(page_id).regain_access_min
-        spent = {"call_count": 100, "total_cputime": 25, "total_time": 25}
-        return json.dumps({page_id: [{"type": "messenger", **spent, "estimated_time_to_regain_access": minutes}]})
+    async def add_usage(self, request: web.Request, response: web.StreamResponse) -> None:
+        """On every answer of a call for a page: how much it was called."""
+        caller: Caller | None = request.get(CALLER)
+        if caller is None:
+            return
+        page = caller.page
+        shown = self._world.meter.header(page.id, page.limits, self._world.now())
+        response.headers.setdefault(USAGE, json.dumps(shown))
 
 
 def _cut(request: web.Request) -> web.Response:
@@ -287,69 +289,43 @@ def _cut(request: web.Request) -> web.Response:
     return web.Response(status=500)
 
 
-def _json(body: Body, status: int = 200) -> web.Response:
-    return web.json_response(body, status=status, headers={"facebook-api-version": "v26.0"})
+def _json(body: Body, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(body, status=status, headers={"facebook-api-version": "v26.0", **(headers or {})})
 
 
-def _call_name(edge: str) -> Call:
-    known = {"messages", "thread_owner"}
-    return cast("Call", edge) if edge in known or edge.endswith("_thread_control") else "other"
+def _call_name(call: GraphCall) -> Call:
+    if call.node.startswith(("t_", "m_")) or call.edge == "conversations":
+        return "conversations"
+    known = {"messages", "thread_owner", "subscribed_apps", "secondary_receivers", "personas"}
+    if call.edge in known or call.edge.endswith("_thread_control"):
+        return cast("Call", call.edge)
+    return "other" if call.edge else "profile"
 
 
-def _fields(call: GraphCall, default: str) -> list[str]:
-    return [name.strip() for name in str(call.params.get("fields", default)).split(",") if name.strip()]
-
-
-def _page_fields(page: Page, fields: list[str]) -> Body:
-    behaviour = page.behaviour
-    routed = page.default_app is not None
-    hop_v2 = routed if behaviour.hop_v2 is None else behaviour.hop_v2
-    multi_app = not routed if behaviour.msgr_multi_app is None else behaviour.msgr_multi_app
-    known: Body = {
-        "id": page.id,
-        "name": page.name,
-        "messaging_feature_status": {"hop_v2": hop_v2, "msgr_multi_app": multi_app, "ig_multi_app": False},
-    }
-    return _picked(known, fields)
-
-
-def _profile(person: Customer, fields: list[str], call: GraphCall) -> Body:
-    known: Body = {
-        "id": person.psid,
-        "first_name": person.first_name,
-        "last_name": person.last_name,
-        "name": person.name,
-        "profile_pic": person.profile_pic or f"{call.origin}/pictures/{person.psid}.svg",
-    }
-    return _picked(known, fields)
-
-
-def _picked(known: Body, fields: list[str]) -> Body:
-    unknown = [name for name in fields if name not in known]
-    if unknown:
-        raise InvalidParameter(f"Tried accessing nonexisting field ({unknown[0]})")
-    return {name: known[name] for name in dict.fromkeys([*fields, "id"])}
-
-
-def _recipient(call: GraphCall) -> str:
-    psid = _psid_of(call)
-    if psid is None:
-        raise InvalidParameter("The parameter recipient is required")
-    return psid
-
-
-def _psid_of(call: GraphCall) -> str | None:
-    match call.params.get("recipient"):
-        case {"id": str() | int() as psid}:
-            return str(psid)
-        case str() | int() as psid:
-            return str(psid)
+def _rate(method: str, call: GraphCall) -> Rate:
+    if _call_name(call) == "conversations":
+        return "conversations"
+    if method != "POST" or call.edge != "messages":
+        return "other"
+    match call.params.get("message"):
+        case {"attachment": {"type": "audio" | "video"}}:
+            return "media"
         case _:
-            return None
+            return "text"
+
+
+def _must_be_fields(parameter: str, names: tuple[str, ...]) -> None:
+    for index, name in enumerate(names):
+        if name not in FIELDS | OTHER_FIELDS:
+            allowed = ", ".join(sorted(FIELDS | OTHER_FIELDS))
+            raise InvalidParameter(f'Param {parameter}[{index}] must be one of {{{allowed}}} - got "{name}".')
 
 
 def _listed(raw: JsonValue) -> list[JsonValue]:
-    """A comma separated text or a list, as subscribed_fields may be."""
+    """A comma separated text, a list or the JSON of one, as subscribed_fields may be."""
+    if isinstance(raw, str) and raw.startswith("["):
+        with contextlib.suppress(ValueError):
+            raw = json.loads(raw)
     if isinstance(raw, str):
         return [name.strip() for name in raw.split(",") if name.strip()]
     return list(raw) if isinstance(raw, list) else []

@@ -1,8 +1,10 @@
 """A conversation between a customer and a page: what was said, who holds it, in which folder staff see it."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -29,7 +31,7 @@ Side = Literal["customer", "app", "inbox", "notice"]
 
 
 class Line(BaseModel):
-    """A line of the transcript. `app_id`: who said it, for the sides app and inbox."""
+    """A line of the transcript. `app_id`: who said it, for the sides app and inbox. `persona`: under which name."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -44,6 +46,15 @@ class Line(BaseModel):
     quick_replies: tuple[Choice, ...] = ()
     buttons: tuple[Choice, ...] = ()
     metadata: str | None = None
+    persona: str | None = None
+    reply_to: str | None = None
+    reaction: str | None = None
+    edits: int = 0
+    deleted: bool = False
+
+
+class UnknownMessage(LookupError):
+    """The conversation has no such message, or it is not the customer's."""
 
 
 @dataclass
@@ -55,6 +66,12 @@ class Conversation:
     last_customer_at: datetime | None = None
     typing_at: datetime | None = None
     told_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """As the Conversations API names it."""
+        digest = sha256(f"{self.page_id}/{self.psid}".encode()).digest()
+        return f"t_{int.from_bytes(digest[:7])}"
 
     def next_time(self, now: datetime) -> datetime:
         """The timestamp of the conversation's next event: at least a millisecond after the one before.
@@ -72,6 +89,18 @@ class Conversation:
 
     def last_said(self) -> Line | None:
         return next((line for line in reversed(self.lines) if line.side != "notice"), None)
+
+    def line(self, mid: str) -> Line | None:
+        return next((line for line in reversed(self.lines) if line.mid == mid), None)
+
+    def change(self, mid: str, *, own: bool, update: Mapping[str, object]) -> Line:
+        """Changes what was said. `own`: the customer's own messages only. Raises UnknownMessage."""
+        for index in range(len(self.lines) - 1, -1, -1):
+            line = self.lines[index]
+            if line.mid == mid and not line.deleted and (line.side == "customer" or not own):
+                self.lines[index] = line.model_copy(update=dict(update))
+                return self.lines[index]
+        raise UnknownMessage(mid)
 
     def offered(self) -> tuple[Choice, ...]:
         """The quick replies the customer sees: those of the last message, if it has some."""
@@ -97,6 +126,7 @@ class Conversation:
     def view(self, routing: Routing, now: datetime, name: str) -> "ConversationView":
         owner = owner_at(self.thread, routing, now)
         return ConversationView(
+            id=self.id,
             page_id=self.page_id,
             psid=self.psid,
             name=name,
@@ -116,6 +146,7 @@ class ConversationView(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
+    id: str
     page_id: str
     psid: str
     name: str

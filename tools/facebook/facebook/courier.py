@@ -1,8 +1,9 @@
 """Carries webhooks to the apps: signed, in order for each page and app, again until they are taken.
 
 An answer other than 200 within five seconds is a failure. The schedule of Facebook's retries is not published; here it
-is exponential back-off with full jitter. After an hour of failures Facebook unsubscribes the app from the page and what
-waited is lost: so it is here. Sources: "Webhooks" of the Messenger Platform (answer, retries, the hour).
+is exponential back-off with full jitter. After a quarter of an hour of failures Facebook warns, after an hour it
+unsubscribes the app from the page and what waited is lost: so it is here, by the box's clock. Sources: "Webhooks" of the
+Messenger Platform (answer, retries, the hour).
 """
 
 import asyncio
@@ -11,7 +12,9 @@ import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import islice, takewhile
+from typing import Literal
 
 import aiohttp
 
@@ -19,9 +22,11 @@ from facebook import events, signing
 from facebook.bell import Bell
 from facebook.pages import App
 from facebook.record import AppTold, Outcome, WebhookTried
+from facebook.shapes import Event, shaped
 from facebook.world import Webhook, World
 
 QUEUE = 10_000  # webhooks that may wait for one app of one page
+WARNING = timedelta(minutes=15)  # of failures
 INTRODUCTION = 300.0  # seconds in which an app that does not answer the handshake is asked again
 
 logger = logging.getLogger("facebook.courier")
@@ -64,14 +69,18 @@ class Delivery:
 
 @dataclass
 class Line:
-    """What waits for one app of one page."""
+    """What waits for one app of one page. `busy`: the app's other page carries it along."""
 
     page_id: str
     app_id: str
     waiting: deque[Delivery] = field(default_factory=deque)
     bell: Bell = field(default_factory=Bell)
-    failing_since: float | None = None
+    hurry: Bell = field(default_factory=Bell)
+    failing_since: datetime | None = None
+    warned: bool = False
     attempts: int = 0
+    on_its_way: bool = False
+    busy: bool = False
     task: asyncio.Task[None] | None = None
 
 
@@ -110,9 +119,11 @@ class Courier:
     def failing(self, app_id: str) -> bool:
         return any(line.failing_since is not None for line in self._lines.values() if line.app_id == app_id)
 
-    def faults_changed(self) -> None:
+    def wake(self) -> None:
+        """Faults, subscriptions or the clock have changed: nothing waits for its next try any longer."""
         for line in self._lines.values():
             line.bell.ring()
+            line.hurry.ring()
 
     def forget(self) -> None:
         """Drops everything that waits."""
@@ -172,25 +183,57 @@ class Courier:
 
     async def _carry(self, line: Line) -> None:
         while True:
-            if not line.waiting or self._world.faults.of(line.page_id).hold_webhooks:
+            if not line.waiting or line.busy or self._world.faults.of(line.page_id).hold_webhooks:
                 await line.bell.hear()
                 continue
             await self._carry_next(line)
 
     async def _carry_next(self, line: Line) -> None:
+        line.on_its_way = True
+        try:
+            await self._carry_batch(line)
+        finally:
+            line.on_its_way = False
+
+    async def _carry_batch(self, line: Line) -> None:
         faults = self._world.faults.of(line.page_id)
-        batch = list(islice(takewhile(lambda one: self._goes_out(line, one), line.waiting), faults.batch))
+        batch = self._ready(line, faults.batch)
         if not batch:
             line.waiting.popleft().over.set()
             return
         await asyncio.sleep(faults.delay_webhooks_s)
-        taken = await self._try(line, batch)
-        if taken and faults.redeliver:
-            await self._try(line, batch)
+        guests = self._guests(line) if faults.mix_pages else []
+        for guest in guests:
+            guest.busy = True
+            batch += self._ready(guest, faults.batch)
+        try:
+            taken = await self._try(line, batch)
+            if taken and faults.redeliver:
+                await self._try(line, batch)
+        finally:
+            for guest in guests:
+                guest.busy = False
+                guest.bell.ring()
         if taken:
-            _taken(line, batch)
+            for each in (line, *guests):
+                _taken(each, batch)
         else:
             await self._failed(line)
+
+    def _ready(self, line: Line, most: int) -> list[Delivery]:
+        return list(islice(takewhile(lambda one: self._goes_out(line, one), line.waiting), most))
+
+    def _guests(self, line: Line) -> list[Line]:
+        """The app's other pages, as far as nothing of theirs is on its way."""
+        return [
+            other
+            for other in self._lines.values()
+            if other is not line
+            and other.app_id == line.app_id
+            and other.waiting
+            and not other.busy
+            and not other.on_its_way
+        ]
 
     def _goes_out(self, line: Line, delivery: Delivery) -> bool:
         silenced = delivery.webhook.channel == "standby" and self._world.faults.of(line.page_id).standby_off
@@ -200,14 +243,24 @@ class Courier:
     async def _try(self, line: Line, batch: Sequence[Delivery]) -> bool:
         line.attempts += 1
         app = self._world.registry.apps[line.app_id]
-        body = events.envelope(
-            line.page_id, self._world.now(), [(one.webhook.channel, one.webhook.event) for one in batch]
-        )
-        attempt = await self._post(app, signing.serialise(body))
+        attempt = await self._post(app, signing.serialise(self._envelope(batch)))
         outcome: Outcome = "delivered" if attempt.status == 200 else "retry"
         for one in batch:
             self._world.record.add(_tried(one.webhook, line.attempts, attempt, outcome))
         return outcome == "delivered"
+
+    def _envelope(self, batch: Sequence[Delivery]) -> Event:
+        hooks = [one.webhook for one in batch]
+        shapes = {hook.page_id: self._world.registry.pages[hook.page_id].shapes for hook in hooks}
+        shown = [
+            (hook.page_id, hook.channel, hook.event if hook.as_it_is else shaped(hook.event, shapes[hook.page_id]))
+            for hook in hooks
+        ]
+        return events.envelope(self._world.now(), shown, shapes)
+
+    async def post_body(self, app: App, body: bytes) -> Attempt:
+        """One POST of exactly these bytes, signed; it is not tried again."""
+        return await self._post(app, body)
 
     async def _post(self, app: App, body: bytes) -> Attempt:
         loop = asyncio.get_running_loop()
@@ -227,22 +280,26 @@ class Courier:
         return Attempt(response.status, None, loop.time() - began)
 
     async def _failed(self, line: Line) -> None:
-        now = asyncio.get_running_loop().time()
-        if line.failing_since is None:
-            line.failing_since = now
-        if now - line.failing_since >= self._policy.disable_after:
+        now = self._world.now()
+        line.failing_since = line.failing_since or now
+        failing = now - line.failing_since
+        if failing >= timedelta(seconds=self._policy.disable_after):
             self._disable(line)
             return
-        await asyncio.sleep(self._policy.delay(line.attempts, self._rng))
+        if failing >= WARNING and not line.warned:
+            line.warned = True
+            self._note(line, "webhooks_failing", f"failing for {failing.total_seconds():.0f} s")
+        await line.hurry.hear(self._policy.delay(line.attempts, self._rng))
 
     def _disable(self, line: Line) -> None:
         detail = f"unsubscribed after {self._policy.disable_after:.0f} s of failures; {len(line.waiting)} events lost"
         self._world.registry.subscribe(line.page_id, line.app_id, frozenset())
-        self._world.record.add(
-            AppTold(page_id=line.page_id, app_id=line.app_id, what="webhooks_disabled", detail=detail)
-        )
+        self._note(line, "webhooks_disabled", detail)
         logger.warning("app %s: %s", line.app_id, detail)
         _give_up(line)
+
+    def _note(self, line: Line, what: Literal["webhooks_failing", "webhooks_disabled"], detail: str) -> None:
+        self._world.record.add(AppTold(page_id=line.page_id, app_id=line.app_id, what=what, detail=detail))
 
     async def _introduce(self, app: App) -> None:
         loop = asyncio.get_running_loop()
@@ -264,12 +321,14 @@ def _report_death(task: asyncio.Task[None]) -> None:
 
 
 def _taken(line: Line, batch: Sequence[Delivery]) -> None:
+    """Takes those of the batch out that are the line's."""
     for one in batch:
         # A reset may have emptied the queue while the post was under way.
         if line.waiting and line.waiting[0] is one:
             line.waiting.popleft()
         one.over.set()
     line.failing_since = None
+    line.warned = False
     line.attempts = 0
 
 
@@ -277,6 +336,7 @@ def _give_up(line: Line) -> None:
     while line.waiting:
         line.waiting.popleft().over.set()
     line.failing_since = None
+    line.warned = False
     line.attempts = 0
 
 

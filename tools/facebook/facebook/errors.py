@@ -4,6 +4,8 @@ Source of codes: "Error Codes" and "Rate Limits" of the Messenger Platform docum
 documentation is silent (27, and 100 for a pass by an app that is not the owner).
 """
 
+from collections.abc import Mapping
+
 from pydantic import JsonValue
 
 
@@ -45,6 +47,14 @@ class RateLimited(GraphError):
     text = "Calls to this api have exceeded the rate limit."
 
 
+class OverLimit(RateLimited):
+    """The page is called too often, or was a moment ago."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__("There have been too many calls to this Page account. Wait a bit and try again.")
+        self.code = code
+
+
 class BadToken(GraphError):
     code = 190
     text = "Invalid OAuth access token - Cannot parse access token"
@@ -53,6 +63,11 @@ class BadToken(GraphError):
 class BadProof(GraphError):
     code = 100
     text = "Invalid appsecret_proof provided in the API argument"
+
+
+class ProofRequired(GraphError):
+    code = 100
+    text = "API calls from the server require an appsecret_proof argument"
 
 
 class NoPermission(GraphError):
@@ -145,6 +160,27 @@ class TakeNotAllowed(GraphError):
     text = "The page does not allow this app to take thread control"
 
 
+class NotPrimary(GraphError):
+    """The Handover Protocol: only the primary receiver takes."""
+
+    code = 200
+    status = 403
+    text = "Only the primary receiver can take thread control"
+
+
+class OnlyWithRouting(GraphError):
+    code = 100
+    text = "This is not supported for pages of the Handover Protocol"
+
+
+class LeadFlowHolds(GraphError):
+    """The questions of a lead advertisement hold the chat."""
+
+    code = 10
+    subcode = 2018321
+    text = "Message not sent: an automated flow is running in this conversation"
+
+
 class NotLegacyRouting(GraphError):
     code = 100
     subcode = 2018234
@@ -157,10 +193,23 @@ class CallbackNotVerified(GraphError):
 
 
 class InjectedError(GraphError):
-    """An error ordered through the fault switches."""
+    """An error ordered through the fault switches. `words` None: an error body as Facebook writes it."""
 
-    def __init__(self, *, code: int, subcode: int | None, status: int, text: str) -> None:
+    def __init__(
+        self,
+        *,
+        code: int,
+        subcode: int | None,
+        status: int,
+        text: str,
+        transient: bool = False,
+        headers: Mapping[str, str] | None = None,
+        words: str | None = None,
+    ) -> None:
         super().__init__(text)
         self.code = code
         self.subcode = subcode
         self.status = status
+        self.transient = transient
+        self.headers = dict(headers or {})
+        self.words = words

@@ -4,7 +4,7 @@ Source: the webhook reference of the Messenger Platform; public captures for wha
 a button template carries its text twice; app ids of echoes are numbers, those of thread control are strings).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -14,26 +14,47 @@ from pydantic import JsonValue
 
 from facebook.clock import milliseconds
 from facebook.limits import Attachment, ButtonTemplate, GenericTemplate, TemplateAttachment
-from facebook.thread import Channel, Notice, Passed, Requested, Taken
+from facebook.shapes import Event, Shapes, Stickers, entry
+from facebook.thread import Notice, Passed, Requested, Taken
 
-Event = dict[str, JsonValue]
+Where = Literal["messaging", "standby", "changes"]
 Kind = Literal[
     "message",
     "quick_reply",
     "postback",
     "echo",
+    "deleted",
+    "edit",
+    "reaction",
+    "referral",
+    "optin",
+    "account_linking",
+    "message_request",
+    "policy_enforcement",
+    "app_roles",
     "pass_thread_control",
     "take_thread_control",
     "request_thread_control",
     "delivery",
     "read",
+    "change",
+    "raw",
 ]
 
 FIELD_OF: dict[Kind, str] = {
     "message": "messages",
     "quick_reply": "messages",
+    "deleted": "messages",
+    "message_request": "messages",
     "postback": "messaging_postbacks",
     "echo": "message_echoes",
+    "edit": "message_edits",
+    "reaction": "message_reactions",
+    "referral": "messaging_referrals",
+    "optin": "messaging_optins",
+    "account_linking": "messaging_account_linking",
+    "policy_enforcement": "messaging_policy_enforcement",
+    "app_roles": "messaging_handovers",
     "pass_thread_control": "messaging_handovers",
     "take_thread_control": "messaging_handovers",
     "request_thread_control": "messaging_handovers",
@@ -51,10 +72,14 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A customer's attachment."""
+    """A customer's attachment. `raw` stands in for all of it."""
 
-    type: Literal["image", "audio", "video", "file"]
-    url: str
+    type: str
+    url: str | None = None
+    title: str | None = None
+    sticker_id: str | None = None
+    coordinates: tuple[float, float] | None = None
+    raw: JsonValue = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +88,56 @@ class QuickReplyPicked:
     payload: str
 
 
-def message(sides: Sides, mid: str, text: str | None, media: Media | None = None) -> Event:
+def message(
+    sides: Sides,
+    mid: str,
+    text: str | None,
+    media: Sequence[Media] = (),
+    more: Event | None = None,
+    *,
+    stickers: Stickers,
+) -> Event:
+    """`more` goes into the message: what it answers, where it came from, what else is to be there."""
     body: Event = {"mid": mid}
     if text is not None:
         body["text"] = text
-    if media is not None:
-        body["attachments"] = [{"type": media.type, "payload": {"url": media.url}}]
-    return _from_customer(sides) | {"message": body}
+    if media:
+        body["attachments"] = [shown for one in media for shown in _attached(one, stickers)]
+        if stickers == "image" and (sticker := next((one.sticker_id for one in media if one.sticker_id), None)):
+            body["sticker_id"] = int(sticker)
+    return _from_customer(sides) | {"message": body | (more or {})}
+
+
+def deleted(sides: Sides, mid: str) -> Event:
+    return _from_customer(sides) | {"message": {"mid": mid, "is_deleted": True}}
+
+
+def edited(sides: Sides, mid: str, text: str, times: int) -> Event:
+    return _from_customer(sides) | {"message_edit": {"mid": mid, "text": text, "num_edit": times}}
+
+
+def reaction(sides: Sides, mid: str, name: str, emoji: str | None) -> Event:
+    """`emoji` None: the reaction is taken back."""
+    body: Event = {"mid": mid, "action": "unreact" if emoji is None else "react"}
+    if emoji is not None:
+        body |= {"reaction": name, "emoji": emoji}
+    return _from_customer(sides) | {"reaction": body}
+
+
+def plain(sides: Sides, name: str, body: JsonValue) -> Event:
+    """An event that is one thing said by the customer: referral, optin, message_request."""
+    return _from_customer(sides) | {name: body}
+
+
+def account_linking(sides: Sides, code: str | None) -> Event:
+    """`code` None: unlinked. Without a timestamp, as in public captures."""
+    body: Event = {"status": "unlinked"} if code is None else {"status": "linked", "authorization_code": code}
+    return _without_time(sides) | {"account_linking": body}
+
+
+def anonymous(sides: Sides, name: str, body: JsonValue) -> Event:
+    """An event of the page, or of somebody who is not known: there is no sender."""
+    return {"recipient": {"id": sides.page_id}, "timestamp": milliseconds(sides.at), name: body}
 
 
 def quick_reply(sides: Sides, mid: str, picked: QuickReplyPicked, *, with_payload: bool = True) -> Event:
@@ -79,11 +147,15 @@ def quick_reply(sides: Sides, mid: str, picked: QuickReplyPicked, *, with_payloa
     return _from_customer(sides) | {"message": body}
 
 
-def postback(sides: Sides, mid: str, title: str, payload: str, *, with_payload: bool) -> Event:
+def postback(
+    sides: Sides, mid: str, title: str, payload: str, *, with_payload: bool, referral: Event | None = None
+) -> Event:
     """In standby the payload is stripped, but for the app that sent the button."""
     body: Event = {"mid": mid, "title": title}
     if with_payload:
         body["payload"] = payload
+    if referral is not None:
+        body["referral"] = referral
     return _from_customer(sides) | {"postback": body}
 
 
@@ -107,26 +179,25 @@ def thread_control(sides: Sides, notice: Notice, metadata: str | None) -> tuple[
     return kind, _from_customer(sides) | {kind: body}
 
 
-def delivery(sides: Sides, mid: str) -> Event:
-    """Deliveries have no timestamp, as in public captures."""
-    return _without_time(sides) | {"delivery": {"mids": [mid], "watermark": milliseconds(sides.at)}}
+def delivery(sides: Sides, mids: Sequence[str] | None) -> Event:
+    """Deliveries have no timestamp, as in public captures, and not always mids."""
+    body: Event = {"watermark": milliseconds(sides.at)}
+    if mids is not None:
+        body["mids"] = list(mids)
+    return _without_time(sides) | {"delivery": body}
 
 
 def read(sides: Sides) -> Event:
     return _from_customer(sides) | {"read": {"watermark": milliseconds(sides.at)}}
 
 
-def envelope(page_id: str, at: datetime, events: Sequence[tuple[Channel, Event]]) -> Event:
-    """One POST: an entry for each run of events on the same channel, in order."""
-    entries: list[JsonValue] = [
-        {"id": page_id, "time": milliseconds(at), channel: _only_events(run)}
-        for channel, run in groupby(events, key=lambda pair: pair[0])
-    ]
+def envelope(at: datetime, events: Sequence[tuple[str, Where, Event]], shapes: Mapping[str, Shapes]) -> Event:
+    """One POST of events, each with its page and its place: an entry for each run of the same page and place."""
+    entries: list[JsonValue] = []
+    for (page_id, where), run in groupby(events, key=lambda one: one[:2]):
+        head = entry(page_id, milliseconds(at), shapes[page_id])
+        entries.append(head | {where: [event for _, _, event in run]})
     return {"object": "page", "entry": entries}
-
-
-def _only_events(run: Iterable[tuple[Channel, Event]]) -> list[JsonValue]:
-    return [event for _, event in run]
 
 
 def _from_customer(sides: Sides) -> Event:
@@ -153,6 +224,25 @@ def _notice(notice: Notice) -> tuple[Kind, Event]:
             return "take_thread_control", {"previous_owner_app_id": previous, "new_owner_app_id": new}
         case Requested(by=by):
             return "request_thread_control", {"requested_owner_app_id": by}
+
+
+def _attached(media: Media, stickers: Stickers) -> list[JsonValue]:
+    if media.raw is not None:
+        return [media.raw]
+    if media.type == "location":
+        lat, long = media.coordinates or (0.0, 0.0)
+        where: JsonValue = {"coordinates": {"lat": lat, "long": long}}
+        return [{"type": "location", "title": media.title or "Pinned Location", "url": media.url, "payload": where}]
+    if media.type == "fallback":
+        return [{"type": "fallback", "title": media.title, "url": media.url, "payload": None}]
+    payload: Event = {"url": media.url} if media.url is not None else {}
+    if media.title is not None:
+        payload["title"] = media.title
+    if media.sticker_id is None:
+        return [{"type": media.type, "payload": payload or None}]
+    payload["sticker_id"] = int(media.sticker_id)
+    types = {"sticker": ("sticker",), "both": ("image", "sticker"), "image": ("image",)}[stickers]
+    return [{"type": name, "payload": payload} for name in types]
 
 
 def _echoed(attachment: Attachment) -> Event:

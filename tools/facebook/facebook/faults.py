@@ -6,19 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from facebook.errors import BadToken, GraphError, InjectedError, RateLimited, Unavailable
+from facebook.record import Call
+from facebook.rules import Asked, Rules
 
 Times = Annotated[int, Field(ge=0, le=1_000_000)]
-Call = Literal[
-    "messages",
-    "pass_thread_control",
-    "take_thread_control",
-    "request_thread_control",
-    "release_thread_control",
-    "extend_thread_control",
-    "thread_owner",
-    "profile",
-    "other",
-]
 
 
 class OrderedError(BaseModel):
@@ -52,6 +43,8 @@ class Faults(BaseModel):
     hold_webhooks: bool = Field(default=False, description="webhooks wait in the queue")
     delay_webhooks_s: float = Field(default=0, ge=0, le=300, description="seconds before each post")
     batch: int = Field(default=1, ge=1, le=100, description="events in one post, when so many wait")
+    mix_pages: bool = Field(default=False, description="a post holds what waits for the app's other pages too")
+    both_channels: bool = Field(default=False, description="a message of the owner's comes on standby as well")
     standby_off: bool = Field(default=False, description="nothing is sent on standby")
 
 
@@ -61,6 +54,7 @@ class FaultBook:
 
     general: Faults = field(default_factory=Faults)
     of_page: dict[str, Faults] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
 
     def of(self, page_id: str) -> Faults:
         return self.of_page.get(page_id, self.general)
@@ -75,8 +69,11 @@ class FaultBook:
         self.general = Faults()
         self.of_page.clear()
 
-    def before(self, page_id: str, call: Call) -> GraphError | None:
+    def before(self, page_id: str, call: Call, psid: str | None) -> GraphError | None:
         """The error to answer instead of doing the call."""
+        ruled = self.rules.answer(Asked(page_id, call, psid))
+        if ruled is not None:
+            return ruled
         faults = self.of(page_id)
         if faults.refuse_token:
             return BadToken("Error validating access token: the session has been invalidated")

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from aiohttp import web
 from pydantic import JsonValue
 
-from facebook.errors import BadProof, BadToken, InvalidParameter, NoPermission
+from facebook.errors import BadProof, BadToken, InvalidParameter, NoPermission, ProofRequired
+from facebook.pages import App
 from facebook.registry import Caller, Registry
 from facebook.signing import proof_is_right
 
 # Parameters that are objects; in a query or a form they are JSON texts.
-OBJECTS = frozenset({"recipient", "message", "thread_control"})
+OBJECTS = frozenset({"recipient", "message", "thread_control", "payload", "reply_to"})
 # The documentation's own examples write {id:PSID} without quotes.
 LOOSE_RECIPIENT = re.compile(r'\{\s*"?id"?\s*:\s*"?(\d+)"?\s*\}')
 
@@ -22,21 +23,51 @@ Params = Mapping[str, JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class GraphCall:
-    """`node`: me, or an id. `edge`: what follows it, empty for the node itself. `origin`: where the box was called."""
+    """`node`: me, or an id. `edge`: what follows it, empty for the node itself. `origin`, `path`: where the box was called."""
 
     node: str
     edge: str
     params: Params
     token: str
     origin: str
+    path: str
+
+    @property
+    def psid(self) -> str | None:
+        """Whom the call is about."""
+        match self.params.get("recipient"):
+            case {"id": str() | int() as psid}:
+                return str(psid)
+            case str() | int() as psid:
+                return str(psid)
+            case _:
+                return None
+
+    def text(self, name: str) -> str | None:
+        """A parameter that is a text or a number; None where it is missing or something else."""
+        value = self.params.get(name)
+        return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
     def caller(self, registry: Registry) -> Caller:
-        """Raises BadToken, BadProof, NoPermission."""
+        """Raises BadToken, BadProof, ProofRequired."""
+        if not self.token:
+            raise BadToken("An access token is required to request this resource.")
         caller = registry.caller(self.token)
-        proof = self.params.get("appsecret_proof")
-        if proof is not None and not proof_is_right(caller.app.secret, self.token, str(proof)):
-            raise BadProof
+        self._prove(caller.app)
         return caller
+
+    def app(self, registry: Registry) -> App:
+        """The app that the call is about, by its own token. Raises as `caller`."""
+        app = registry.app_caller(self.node, self.token)
+        self._prove(app)
+        return app
+
+    def _prove(self, app: App) -> None:
+        proof = self.text("appsecret_proof")
+        if proof is None and app.require_proof:
+            raise ProofRequired
+        if proof is not None and not proof_is_right(app.secret, self.token, proof):
+            raise BadProof
 
     def must_be_page(self, caller: Caller) -> None:
         if self.node not in {"me", caller.page.id}:
@@ -53,6 +84,7 @@ async def read(request: web.Request) -> GraphCall:
         params=params,
         token=_token(request, params),
         origin=f"{request.scheme}://{request.host}",
+        path=request.path,
     )
 
 
@@ -92,8 +124,3 @@ def _token(request: web.Request, params: Params) -> str:
         return given
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token if scheme.lower() in {"bearer", "oauth"} else ""
-
-
-def must_have_token(call: GraphCall) -> None:
-    if not call.token:
-        raise BadToken("An access token is required to request this resource.")

@@ -16,11 +16,15 @@ class NotPossible(Exception):
 
 
 def reply(world: World, page: Page, psid: str, text: str) -> Act:
-    """The inbox takes control when it does not hold the thread; where it is no receiver it only speaks."""
+    """The inbox takes control when it does not hold the thread; where it is no receiver it only speaks.
+
+    With the older roles it asks for control.
+    """
     conversation = world.conversation(page.id, psid)
     taken: list[Webhook] = []
     if page.inbox_is_receiver:
-        change = thread.inbox_takes(conversation.thread, page.routing, world.now())
+        moving = thread.inbox_requests if page.primary is not None else thread.inbox_takes
+        change = moving(conversation.thread, page.routing, world.now())
         taken = _changed(world, page, conversation, change)
     mid = world.ids.message()
     conversation.say(Line(at=world.now(), side="inbox", mid=mid, app_id=PAGE_INBOX, text=text))
@@ -36,7 +40,7 @@ def move_to_main(world: World, page: Page, psid: str) -> Act:
     conversation = _conversation(world, page, psid)
     if conversation.folder(page.routing, world.now()) == "main" and world.owner(page, conversation) == PAGE_INBOX:
         raise NotPossible("the conversation is in Main already")
-    moving = thread.inbox_requests if page.behaviour.move_to_main == "request" else thread.inbox_takes
+    moving = thread.inbox_requests if page.inbox_asks else thread.inbox_takes
     change = moving(conversation.thread, page.routing, world.now())
     seq = _acted(world, conversation, "move_to_main")
     return Act(seq, webhooks(_changed(world, page, conversation, change)))

@@ -11,12 +11,13 @@ import sys
 from aiohttp import web
 from pydantic import ValidationError
 
-from facebook import box, logs, seed, site
+from facebook import acts, control, logs, seed, site
 from facebook.api import GraphApi
 from facebook.box import BoxApi
 from facebook.clock import Clock
 from facebook.courier import Courier, RetryPolicy
 from facebook.ids import Ids
+from facebook.owners import OwnersApi
 from facebook.pages import BoxFile
 from facebook.record import Record
 from facebook.registry import Registry
@@ -39,14 +40,19 @@ def build(settings: Settings, box_file: BoxFile, rng: random.Random | None = Non
     registry.load(box_file)
     rng = rng or random.SystemRandom()
     world = World(registry, clock, Ids(rng), Record(clock.now, settings.facebook_record_limit))
+    world.faults.rules.rng = rng
     courier = Courier(world, _policy(settings), rng)
-    app = web.Application(middlewares=[site.same_site, box.explain])
+    app = web.Application(middlewares=[site.same_site, control.explain])
     app[WORLD] = world
     app[COURIER] = courier
     app.add_routes(Site(world, courier).routes())
     app.add_routes(BoxApi(world, courier).routes())
-    app.add_routes(GraphApi(world, courier).routes())
+    app.add_routes(OwnersApi(world, courier).routes())
+    app.add_routes(acts.routes(world, courier))
+    graph = GraphApi(world, courier)
+    app.add_routes(graph.routes())
     app.on_response_prepare.append(site.add_headers)
+    app.on_response_prepare.append(graph.add_usage)
     _live(app, world, courier)
     return app
 

@@ -1,32 +1,54 @@
 """Apps, pages and customers: what the box is told about them. No secret of these leaves the process."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
+from facebook.model import Id, Secret, Strict
+from facebook.shapes import Shapes
 from facebook.thread import PAGE_INBOX, Channel, Done, Routing
-
-Id = Annotated[
-    str, BeforeValidator(lambda raw: str(raw) if isinstance(raw, int) else raw), Field(pattern=r"^[0-9]{1,32}$")
-]
-Secret = Annotated[SecretStr, Field(min_length=1)]
+from facebook.usage import Limits
 
 # Every field the box can send a webhook for. Names as in subscribed_apps.
 FIELDS = frozenset(
     {
         "messages",
         "messaging_postbacks",
+        "messaging_referrals",
         "messaging_handovers",
         "standby",
         "message_echoes",
         "message_deliveries",
         "message_reads",
+        "message_reactions",
+        "message_edits",
+        "messaging_optins",
+        "messaging_policy_enforcement",
+        "messaging_account_linking",
+        "messaging_feedback",
     }
 )
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+# Those that a page has besides: they may be subscribed to, and nothing comes of it.
+OTHER_FIELDS = frozenset(
+    {
+        "feed",
+        "leadgen",
+        "mention",
+        "inbox_labels",
+        "group_feed",
+        "message_context",
+        "message_mention",
+        "messaging_game_plays",
+        "messaging_payments",
+        "messaging_pre_checkouts",
+        "messaging_checkout_updates",
+        "messaging_customer_information",
+        "messaging_integrity",
+        "send_cart",
+        "ratings",
+        "name",
+    }
+)
 
 
 class App(Strict):
@@ -37,6 +59,7 @@ class App(Strict):
     secret: Secret
     verify_token: Secret
     webhook_url: str = Field(pattern=r"^https?://")
+    require_proof: bool = Field(default=False, description="True: every call needs appsecret_proof")
 
 
 class Customer(Strict):
@@ -55,8 +78,9 @@ class Customer(Strict):
 class Behaviour(Strict):
     """What documentation leaves open, and what a page owner can set. The defaults are the likeliest reading."""
 
-    move_to_main: Literal["take", "request"] = Field(
-        default="take", description="request: as before Conversation Routing, the inbox asks and the owner has to pass"
+    move_to_main: Literal["take", "request"] | None = Field(
+        default=None,
+        description="request: the inbox asks and the owner has to pass. None: that with the older roles, else take",
     )
     done: Done = Field(default="pass", description="release_silently: the thread becomes idle and nobody is told")
     passing_told: Literal["new_owner", "all"] = "new_owner"
@@ -74,11 +98,16 @@ class Behaviour(Strict):
     msgr_multi_app: bool | None = Field(default=None, description="messaging_feature_status; None: the opposite of it")
 
 
+Regime = Literal["routing", "routing_no_take", "zero_config", "roles"]
+
+
 class Page(Strict):
-    """A page, the apps connected to it with their page tokens, and its Conversation Routing.
+    """A page, the apps connected to it with their page tokens, and who may have its threads.
 
     `tokens`: app id -> page access token. `takers`: apps that may take thread control. `default_app` may be the Page
-    Inbox. `inbox_is_receiver` False is "Main only": staff can still answer, and no thread control happens.
+    Inbox. `primary`: the primary receiver of the Handover Protocol, as pages were before Conversation Routing; then
+    there is no default app. `inbox_is_receiver` False is "Main only": staff can still answer, and no thread control
+    happens.
     """
 
     id: Id
@@ -86,19 +115,38 @@ class Page(Strict):
     tokens: dict[Id, Secret]
     default_app: Id | None = None
     takers: frozenset[Id] = frozenset()
+    primary: Id | None = None
     inbox_is_receiver: bool = True
     behaviour: Behaviour = Behaviour()
+    shapes: Shapes = Shapes()
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def default_app_is_connected(self) -> Self:
-        if self.default_app is not None and self.default_app not in self.routing.connected:
-            raise ValueError("default_app is not an app connected to the page (tokens, or the Page Inbox as receiver)")
+        for name, app_id in (("default_app", self.default_app), ("primary", self.primary)):
+            if app_id is not None and app_id not in self.routing.connected:
+                raise ValueError(f"{name} is not an app connected to the page (tokens, or the Page Inbox as receiver)")
+        if self.default_app is not None and self.primary is not None:
+            raise ValueError("a page has a default app or a primary receiver, not both")
         return self
 
     @property
     def routing(self) -> Routing:
         inbox = {PAGE_INBOX} if self.inbox_is_receiver else set()
-        return Routing(frozenset({*self.tokens, *inbox}), self.default_app, self.takers)
+        return Routing(frozenset({*self.tokens, *inbox}), self.default_app, self.takers, self.primary)
+
+    @property
+    def regime(self) -> Regime:
+        if self.primary is not None:
+            return "roles"
+        if self.default_app is None:
+            return "zero_config"
+        return "routing" if self.takers else "routing_no_take"
+
+    @property
+    def inbox_asks(self) -> bool:
+        """Whether staff's Move to Main is a request."""
+        return (self.behaviour.move_to_main or ("request" if self.primary else "take")) == "request"
 
 
 class PageWithCustomers(Page):

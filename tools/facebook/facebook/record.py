@@ -15,9 +15,27 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from facebook.bell import Bell
 from facebook.limits import RidingControl
-from facebook.thread import Channel
 
 Outcome = Literal["delivered", "retry", "dropped"]
+
+
+Call = Literal[
+    "messages",
+    "pass_thread_control",
+    "take_thread_control",
+    "request_thread_control",
+    "release_thread_control",
+    "extend_thread_control",
+    "thread_owner",
+    "profile",
+    "conversations",
+    "subscriptions",
+    "subscribed_apps",
+    "secondary_receivers",
+    "personas",
+    "other",
+]
+"""Names of calls, as faults and rules choose them. `profile`: of a person or of the page."""
 
 
 class Fact(BaseModel):
@@ -30,9 +48,27 @@ class Fact(BaseModel):
     psid: str | None = None
 
 
+CustomerAct = Literal[
+    "message",
+    "quick_reply",
+    "postback",
+    "read",
+    "delivery",
+    "edit",
+    "unsend",
+    "reaction",
+    "referral",
+    "optin",
+    "account_linking",
+    "message_request",
+    "lead_begin",
+    "lead_end",
+]
+
+
 class CustomerActed(Fact):
     kind: ClassVar[str] = "customer"
-    action: Literal["message", "quick_reply", "postback", "read"]
+    action: CustomerAct
     mid: str | None = None
     text: str | None = None
     payload: str | None = None
@@ -65,6 +101,8 @@ class Sent(Fact):
     messaging_type: str
     tag: str | None = None
     persona_id: str | None = None
+    persona: str | None = None
+    reply_to: str | None = None
     thread_control: RidingControl | None = None
     answer: Literal["sent", "delayed", "lost", "failed"] = "sent"
 
@@ -105,7 +143,7 @@ class WebhookTried(Fact):
 
     kind: ClassVar[str] = "webhook"
     app_id: str
-    channel: Channel
+    channel: Literal["messaging", "standby", "changes"]
     event: str
     mid: str | None
     attempt: int
@@ -121,8 +159,27 @@ class AppTold(Fact):
 
     kind: ClassVar[str] = "app"
     app_id: str
-    what: Literal["verified", "not_verified", "webhooks_disabled", "queue_full"]
+    what: Literal["verified", "not_verified", "webhooks_failing", "webhooks_disabled", "queue_full", "subscribed"]
     detail: str
+
+
+class PageChanged(Fact):
+    """How the page routes now: the regime, the default app or primary receiver, who may take, the Page Inbox."""
+
+    kind: ClassVar[str] = "page"
+    regime: str
+    default_app: str | None
+    primary: str | None
+    takers: tuple[str, ...]
+    inbox_is_receiver: bool
+
+
+class PageSaid(Fact):
+    """An event of the page itself: policy enforcement, roles, a change of its feed, or a raw one."""
+
+    kind: ClassVar[str] = "page_event"
+    event: str
+    body: dict[str, JsonValue]
 
 
 class FaultsSet(Fact):

@@ -35,7 +35,9 @@ class Registry:
     apps: dict[str, App] = field(default_factory=dict)
     pages: dict[str, Page] = field(default_factory=dict)
     customers: dict[str, dict[str, Customer]] = field(default_factory=dict)
+    # By page and app, and by app: an event is sent where both list its field.
     subscriptions: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    app_fields: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def load(self, box_file: BoxFile) -> None:
         for app in box_file.apps:
@@ -47,6 +49,7 @@ class Registry:
 
     def put_app(self, app: App) -> None:
         self.apps[app.id] = app
+        self.app_fields.setdefault(app.id, FIELDS)
 
     def put_page(self, page: Page) -> None:
         """Raises UnknownName for a token of an app that is not registered."""
@@ -115,11 +118,17 @@ class Registry:
         return app
 
     def subscribers(self, page: Page) -> Iterator[tuple[App, frozenset[str]]]:
-        """The apps that get webhooks of the page, with the fields they subscribed to."""
+        """The apps subscribed to the page, with the fields that the page lists for them."""
         for app_id in page.tokens:
             fields = self.subscriptions.get((page.id, app_id), frozenset())
             if fields:
                 yield self.apps[app_id], fields
+
+    def listeners(self, page: Page) -> Iterator[tuple[App, frozenset[str]]]:
+        """The apps that get webhooks of the page, with the fields that both the page and the app list."""
+        for app, fields in self.subscribers(page):
+            if heard := fields & self.app_fields[app.id]:
+                yield app, heard
 
     def subscribe(self, page_id: str, app_id: str, fields: frozenset[str]) -> None:
         """Replaces the fields; none: the app gets no webhooks of the page."""

@@ -20,9 +20,8 @@ from facebook.errors import (
     PersonUnavailable,
 )
 from facebook.events import Sides
-from facebook.faults import Call
 from facebook.limits import ControlRequest, Message, SendRequest
-from facebook.record import Sent
+from facebook.record import Call, Sent
 from facebook.registry import Caller
 from facebook.thread import Change, Taken, Thread
 from facebook.world import Act, Action, Told, Webhook, World, webhooks
@@ -189,7 +188,7 @@ def _echo(
     )
     hooks = world.tell(page, conversation, Told("echo", lambda _app, _channel: echo, mid, thread=spoken_in))
     if page.behaviour.deliveries:
-        arrived = events.delivery(sides, mid)
+        arrived = events.delivery(sides, (mid,))
         hooks += world.tell(page, conversation, Told("delivery", lambda _app, _channel: arrived, mid, thread=spoken_in))
     return hooks
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from facebook.pages import Id
+from facebook.model import Id
 
 
 class Settings(BaseSettings):

@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict
 from facebook.conversation import ConversationView, Line
 from facebook.courier import Courier
 from facebook.faults import Faults
-from facebook.pages import Behaviour, Customer, Page
+from facebook.pages import Behaviour, Customer, Page, Regime
+from facebook.rules import Rule
+from facebook.shapes import Shapes
+from facebook.usage import Limits
 from facebook.world import World
 
 
@@ -25,17 +28,36 @@ class AppView(View):
     detail: str
     waiting: int
     failing: bool
+    fields: list[str]
+    require_proof: bool
 
 
 class PageView(View):
     id: str
     name: str
+    regime: Regime
     default_app: str | None
+    primary: str | None
     takers: list[str]
     connected: list[str]
     inbox_is_receiver: bool
     behaviour: Behaviour
+    shapes: Shapes
+    limits: Limits
     subscriptions: dict[str, list[str]]
+
+
+class RuleView(View):
+    """`hits`: how often it answered. `is_spent`: as often as ordered."""
+
+    id: int
+    rule: Rule
+    hits: int
+    is_spent: bool
+
+
+class RulesView(View):
+    rules: list[RuleView]
 
 
 class StateView(View):
@@ -46,6 +68,7 @@ class StateView(View):
     pages: list[PageView]
     faults: Faults
     faults_of_page: dict[str, Faults]
+    rules: list[RuleView]
     note: str = "State is kept in memory only: a restart forgets every conversation."
 
 
@@ -72,6 +95,16 @@ def state(world: World, courier: Courier) -> StateView:
         pages=[page(world, one) for one in world.registry.pages.values()],
         faults=world.faults.general,
         faults_of_page=world.faults.of_page,
+        rules=rules(world).rules,
+    )
+
+
+def rules(world: World) -> RulesView:
+    return RulesView(
+        rules=[
+            RuleView(id=one.id, rule=one.rule, hits=one.hits, is_spent=one.is_spent)
+            for one in world.faults.rules.ordered
+        ]
     )
 
 
@@ -86,6 +119,8 @@ def app(world: World, courier: Courier, app_id: str) -> AppView:
         detail=verification.detail if verification else "not asked yet",
         waiting=courier.waiting(app_id),
         failing=courier.failing(app_id),
+        fields=sorted(world.registry.app_fields[app_id]),
+        require_proof=known.require_proof,
     )
 
 
@@ -93,11 +128,15 @@ def page(world: World, known: Page) -> PageView:
     return PageView(
         id=known.id,
         name=known.name,
+        regime=known.regime,
         default_app=known.default_app,
+        primary=known.primary,
         takers=sorted(known.takers),
         connected=sorted(known.routing.connected),
         inbox_is_receiver=known.inbox_is_receiver,
         behaviour=known.behaviour,
+        shapes=known.shapes,
+        limits=known.limits,
         subscriptions={app.id: sorted(fields) for app, fields in world.registry.subscribers(known)},
     )
 

@@ -8,14 +8,27 @@ from typing import Literal
 from facebook import events
 from facebook.clock import Clock
 from facebook.conversation import Conversation, ConversationView, Line
-from facebook.events import FIELD_OF, Event, Kind, Sides
+from facebook.events import FIELD_OF, Kind, Sides, Where
 from facebook.faults import FaultBook
 from facebook.ids import Ids
 from facebook.limits import PersonaRequest
 from facebook.pages import Page
 from facebook.record import Record, ThreadControlled
 from facebook.registry import Registry
-from facebook.thread import PAGE_INBOX, Change, Channel, Passed, Requested, Taken, Thread, channel_of, owner_at
+from facebook.shapes import Event
+from facebook.thread import (
+    LEAD_GEN,
+    PAGE_INBOX,
+    Change,
+    Channel,
+    Passed,
+    Requested,
+    Taken,
+    Thread,
+    channel_of,
+    owner_at,
+)
+from facebook.usage import Meter
 
 Action = Literal["pass", "take", "request", "release", "extend", "assign"]
 Source = Literal["api", "send", "inbox", "customer"]
@@ -24,15 +37,16 @@ Answer = Literal["sent", "delayed", "lost", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """One event for one app."""
+    """One event for one app. `psid` None: an event of the page. `as_it_is`: the page's shapes do not touch it."""
 
     app_id: str
     page_id: str
-    psid: str
-    channel: Channel
+    psid: str | None
+    channel: Where
     kind: Kind
     event: Event
     mid: str | None = None
+    as_it_is: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,7 @@ class World:
     faults: FaultBook = field(default_factory=FaultBook)
     conversations: dict[tuple[str, str], Conversation] = field(default_factory=dict)
     personas: dict[tuple[str, str], PersonaRequest] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter)
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -99,14 +114,18 @@ class World:
             return "nobody (idle)"
         if app_id == PAGE_INBOX:
             return "Page Inbox"
+        if app_id == LEAD_GEN:
+            return "Lead ad questions"
         app = self.registry.apps.get(app_id)
         return app.name if app else app_id
 
     def forget(self) -> None:
-        """Conversations, personas and faults; apps, pages, customers and the numbers of the record stay."""
+        """Conversations, personas, faults and rules; apps, pages, customers and the numbers of the record stay."""
         self.conversations.clear()
         self.personas.clear()
         self.faults.clear()
+        self.faults.rules.clear()
+        self.meter.clear()
         self.record.clear()
 
     def change(
@@ -139,17 +158,35 @@ class World:
         return self.record.add(fact), self._notify(page, conversation, change, metadata)
 
     def tell(self, page: Page, conversation: Conversation, told: Told) -> list[Webhook]:
-        """A webhook for each app that subscribed to the field; those who do not hold the thread get it on standby."""
+        """A webhook for each app that subscribed to the field; those who do not hold the thread get it on standby.
+
+        While a lead advertisement asks its questions nobody is told.
+        """
         thread = told.thread or conversation.thread
+        if owner_at(thread, page.routing, self.now()) == LEAD_GEN:
+            return []
         hooks = []
-        for app, fields in self.registry.subscribers(page):
-            channel = channel_of(thread, page.routing, app.id, self.now())
-            if app.id == told.always:
-                channel = "messaging"
-            if FIELD_OF[told.kind] in fields and (channel == "messaging" or "standby" in fields):
-                event = told.build(app.id, channel)
-                hooks.append(Webhook(app.id, page.id, conversation.psid, channel, told.kind, event, told.mid))
+        for app, fields in self.registry.listeners(page):
+            for channel in self._channels(page, thread, told, app.id):
+                if FIELD_OF[told.kind] in fields and (channel == "messaging" or "standby" in fields):
+                    event = told.build(app.id, channel)
+                    hooks.append(Webhook(app.id, page.id, conversation.psid, channel, told.kind, event, told.mid))
         return hooks
+
+    def tell_page(self, page: Page, kind: Kind, event: Event) -> list[Webhook]:
+        """An event of the page itself, for each app that subscribed to the field."""
+        return [
+            Webhook(app.id, page.id, None, "messaging", kind, event)
+            for app, fields in self.registry.listeners(page)
+            if FIELD_OF[kind] in fields
+        ]
+
+    def _channels(self, page: Page, thread: Thread, told: Told, app_id: str) -> tuple[Channel, ...]:
+        channel = channel_of(thread, page.routing, app_id, self.now())
+        if app_id == told.always:
+            channel = "messaging"
+        twice = channel == "messaging" and self.faults.of(page.id).both_channels
+        return ("messaging", "standby") if twice else (channel,)
 
     def _note(self, conversation: Conversation, fact: ThreadControlled) -> None:
         if fact.action == "request":
@@ -166,7 +203,7 @@ class World:
         told = _told_about(change.notice, page)
         return [
             Webhook(app.id, page.id, conversation.psid, page.behaviour.handover_channel, kind, event)
-            for app, fields in self.registry.subscribers(page)
+            for app, fields in self.registry.listeners(page)
             if FIELD_OF[kind] in fields and (told is None or app.id == told)
         ]
 
