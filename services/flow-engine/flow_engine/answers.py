@@ -13,6 +13,9 @@ from schemas.flows import NEXT, Question, parse_choice
 from schemas.messages import CustomerInput
 
 MAX_EMAIL: Final = 320  # characters
+MIN_PHONE: Final = 4  # digits
+MAX_PHONE: Final = 15  # digits, by ITU-T E.164
+_PHONE: Final = re.compile(r"\+?[\d\s().\-/]{4,40}")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,15}(?:[.,]\d{1,10})?")
 
 
@@ -57,8 +60,22 @@ def _number(text: str) -> str | None:
     return digits.replace(",", ".") if _NUMBER.fullmatch(digits) else None
 
 
+def _phone(text: str) -> str | None:
+    """Digits, with a plus where the country is named; spaces and the like go."""
+    written = unicodedata.normalize("NFKC", text)
+    digits = "".join(str(int(sign)) for sign in written if sign.isdecimal())
+    if not _PHONE.fullmatch(written) or not MIN_PHONE <= len(digits) <= MAX_PHONE:
+        return None
+    return f"+{digits}" if written.startswith("+") else digits
+
+
 def _text(text: str) -> str | None:
     return text
 
 
-_READERS: Final[Mapping[str, Callable[[str], str | None]]] = {"text": _text, "email": _email, "number": _number}
+_READERS: Final[Mapping[str, Callable[[str], str | None]]] = {
+    "text": _text,
+    "email": _email,
+    "number": _number,
+    "phone": _phone,
+}

@@ -11,11 +11,14 @@ from schemas.flows import (
     FAILED,
     MAX_TEXT,
     NEXT,
+    PLAIN_PAYLOAD,
     Block,
     Choice,
     Condition,
     Delay,
     Flow,
+    FlowButton,
+    FlowCard,
     GoTo,
     LetHumanTakeover,
     Message,
@@ -27,12 +30,31 @@ from schemas.flows import (
     parse_jump,
 )
 from schemas.handover import MAX_GOODBYE, RequestedBy
-from schemas.messages import BUTTON_TEXT, QUICK_REPLY_TITLE, Button, CustomerInput, OutMessage, QuickReply
+from schemas.messages import (
+    BUTTON_TEXT,
+    CARD_TITLE,
+    QUICK_REPLY_TITLE,
+    Button,
+    Card,
+    CustomerInput,
+    Media,
+    OutMessage,
+    QuickReply,
+)
 from schemas.sessions import MAX_ATTRIBUTE, MAX_ATTRIBUTES, Session
+from schemas.texts import cut, split, units
 from schemas.turns import Resume, TurnAsked
 
 STEP_LIMIT: Final = 100  # blocks entered in one turn
 MAX_NOTICES: Final = 20
+MAX_PIECES: Final = 4  # messages that one text becomes
+MAX_SAID: Final = 300_000  # bytes of a turn's messages; with the rest the record has to stay below 900 kB
+SMALL: Final = 20  # messages without cards, which are below that bound whatever they say
+OWN: Final = {
+    "email": QuickReply(title="E-mail", payload=PLAIN_PAYLOAD, kind="email"),
+    "phone": QuickReply(title="Phone", payload=PLAIN_PAYLOAD, kind="phone"),
+}
+"""What a question may suggest. The titles are for a channel that does not know the customer's own."""
 
 TurnEnd = TurnCompleted | TakeoverRequested
 Code = Literal["step_limit", "missing_block", "bad_template", "person_barred"]
@@ -74,6 +96,7 @@ class _Walk:
         self._person: RequestedBy | None = None
         self._entered: set[tuple[str, int]] = set()
         self._steps = 0
+        self._said = 0  # bytes, of what may be long
         self._changes = 0  # of attributes: entering a block twice without one between would go round for ever
         self._replied_by_default = False
 
@@ -216,7 +239,8 @@ class _Walk:
         self._replied_by_default = True
         reply = self._flow.default_reply
         if reply.block is None:
-            self._say(OutMessage(text=self._filled("", reply.text, MAX_TEXT)))
+            for piece in self._pieces("", reply.text, MAX_TEXT) or [""]:
+                self._say(OutMessage(text=piece))
             if self._waits_for != "delay":
                 self._rest(self._at)
             return
@@ -244,14 +268,14 @@ class _Walk:
             QuickReply(title=title, payload=choice_payload(block, choice))
             for choice, title in self._choice_titles(block, question).items()
         ]
-        self._say(
-            OutMessage(
-                text=self._filled(block, text, MAX_TEXT),
-                quick_replies=tuple(replies),
-                typing=question.typing,
-                block=block,
-            )
-        )
+        if question.suggest and question.check in {"email", "phone"}:
+            replies.append(OWN[question.check])
+        *before, last = self._pieces(block, text, MAX_TEXT) or [""]
+        typing = question.typing
+        for piece in before:
+            self._say(OutMessage(text=piece, typing=typing, block=block))
+            typing = 0.0
+        self._say(OutMessage(text=last, quick_replies=tuple(replies), typing=typing, block=block))
         self._waits_for = "answer"
 
     def _choice_titles(self, block: str, question: Question) -> dict[str, str]:
@@ -281,40 +305,81 @@ class _Walk:
     # --- saying and keeping
 
     def _say_message(self, block_id: str, block: Message) -> None:
+        """Each kind of content in a message of its own, as channels take them; what can be pressed goes with the last."""
+        buttons = self._buttons(block_id, block.buttons)
+        pieces = self._pieces(block_id, block.text, BUTTON_TEXT if buttons else MAX_TEXT)
+        messages = [OutMessage(image_url=block.image_url, block=block_id)] if block.image_url is not None else []
+        if block.media is not None:
+            media = Media(kind=block.media.kind, url=block.media.url)
+            messages.append(OutMessage(media=media, block=block_id))
+        messages += [OutMessage(text=piece, block=block_id) for piece in pieces]
+        if pieces and buttons:
+            messages[-1] = messages[-1].changed(buttons=buttons)
+        cards = tuple(card for number, each in enumerate(block.cards) if (card := self._card(block_id, number, each)))
+        if cards:
+            messages.append(OutMessage(cards=cards, block=block_id))
+        if not messages:
+            self._notice("bad_template", block_id, "Nothing was left to say once the attributes were filled in")
+            return
         replies = tuple(
             QuickReply(title=title, payload=reply.payload(self._flow.target(block_id, reply.id)))
             for reply in block.quick_replies
             if (title := self._title(block_id, reply))
         )
-        buttons = tuple(
-            Button(title=title, url=button.url)
-            if button.url is not None
-            else Button(title=title, payload=button.payload(self._flow.target(block_id, button.id)))
-            for button in block.buttons
+        messages[-1] = messages[-1].changed(quick_replies=replies)
+        messages[0] = messages[0].changed(typing=block.typing)
+        for message in messages:
+            self._say(message)
+
+    def _buttons(self, block_id: str, buttons: tuple[FlowButton, ...]) -> tuple[Button, ...]:
+        return tuple(
+            Button(title=title, payload=button.payload(self._flow.target(block_id, button.id)))
+            if button.has_port
+            else Button(title=title, url=button.url, phone=button.phone)
+            for button in buttons
             if (title := self._title(block_id, button))
         )
-        text = self._filled(block_id, block.text, BUTTON_TEXT if buttons else MAX_TEXT)
-        if block.image_url is None or not text:
-            image, typing = block.image_url, block.typing
-        else:  # the channel takes a text or an image, never both in one message
-            self._say(OutMessage(image_url=block.image_url, typing=block.typing, block=block_id))
-            image, typing = None, 0.0
-        self._say(
-            OutMessage(
-                text=text,
-                image_url=image,
-                quick_replies=replies,
-                buttons=buttons if text else (),
-                typing=typing,
-                block=block_id,
-            )
+
+    def _card(self, block_id: str, number: int, card: FlowCard) -> Card | None:
+        title = self._filled(block_id, card.title, CARD_TITLE)
+        if not title:
+            self._notice("bad_template", block_id, f"The title of card {number + 1} was empty and it was left out")
+            return None
+        return Card(
+            title=title,
+            subtitle=self._filled(block_id, card.subtitle, CARD_TITLE),
+            image_url=card.image_url,
+            url=card.url,
+            buttons=self._buttons(block_id, card.buttons),
         )
 
     def _say(self, message: OutMessage) -> None:
-        if message.text or message.image_url:
-            self._messages.append(message)
+        if message.says_something:
+            self._add(message)
         elif message.block:
             self._notice("bad_template", message.block, "Nothing was left to say once the attributes were filled in")
+
+    def _add(self, message: OutMessage) -> None:
+        if message.cards or len(self._messages) >= SMALL:
+            self._said += len(message.model_dump_json())
+        if self._said > MAX_SAID:
+            self._notice("step_limit", message.block, "The turn says too much for one; what comes last was left out")
+            return
+        self._messages.append(message)
+
+    def _pieces(self, block: str, text: str, limit: int) -> list[str]:
+        """The filled-in text as the messages that it takes; what would be too many is cut off."""
+        filled = fill(text, self._values).strip()
+        pieces = split(filled, limit)
+        if len(pieces) > MAX_PIECES:
+            self._notice(
+                "bad_template", block, f"A text of {units(filled)} characters was cut to {MAX_PIECES} messages"
+            )
+        elif len(pieces) > 1:
+            self._notice(
+                "bad_template", block, f"A text of {units(filled)} characters was said in {len(pieces)} messages"
+            )
+        return pieces[:MAX_PIECES]
 
     def _title(self, block: str, choice: Choice) -> str:
         title = self._filled(block, choice.title, QUICK_REPLY_TITLE)
@@ -326,10 +391,11 @@ class _Walk:
         return self._cut(block, fill(text, self._values).strip(), limit)
 
     def _cut(self, block: str, text: str, limit: int) -> str:
-        if len(text) <= limit:
+        length = units(text)
+        if length <= limit:
             return text
-        self._notice("bad_template", block, f"A text of {len(text)} characters was cut to {limit}")
-        return text[:limit].rstrip()
+        self._notice("bad_template", block, f"A text of {length} characters was cut to {limit}")
+        return cut(text, limit)
 
     def _keep(self, attribute: str, value: str) -> None:
         kept = self._cut(self._at or "", value.strip(), MAX_ATTRIBUTE)

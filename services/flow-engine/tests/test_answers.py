@@ -28,6 +28,11 @@ def question(check: str) -> Question:
         ("number", "nan", None),
         ("number", "twelve", None),
         ("number", "9" * 50, None),
+        ("phone", "+49 (30) 123-456", "+4930123456"),
+        ("phone", "030 / 12 34 56", "030123456"),
+        ("phone", "call me", None),
+        ("phone", "123", None),
+        ("phone", "+" + "9" * 16, None),
     ],
 )
 def test_an_answer_that_fits_is_kept_and_another_is_not(check, said, kept):

@@ -190,13 +190,102 @@ def test_quick_replies_ride_on_an_image_that_has_no_text():
     assert len(message.quick_replies) == 1
 
 
-def test_what_is_too_long_once_filled_in_is_cut_and_told():
+FACE = "\U0001f600"
+
+
+def test_a_text_that_is_too_long_once_filled_in_is_said_in_several_messages_and_told():
     session = Session(flow=FLOW, attributes={"long": "x" * 2000})
-    hi = say("{{long}}{{long}}", quick_replies=[{"id": "a", "title": "{{long}}"}])
+    hi = say("{{long}} {{long}}", quick_replies=[{"id": "a", "title": "{{long}}"}])
     end = completed(flow(hi=hi, wires="start>hi"), turn(session=session))
-    assert len(end.messages[0].text) == 1999
-    assert len(end.messages[0].quick_replies[0].title) == 20
+    assert "".join(message.text for message in end.messages) == "x" * 4000
+    assert all(len(message.text) < 2000 for message in end.messages)
+    assert [len(message.quick_replies) for message in end.messages] == [0] * (len(end.messages) - 1) + [1]
+    assert len(end.messages[-1].quick_replies[0].title) == 20
     assert codes(end) == ["bad_template", "bad_template"]
+
+
+def test_what_would_be_more_than_four_messages_is_cut_and_told():
+    session = Session(flow=FLOW, attributes={"long": "x" * 2000})
+    end = completed(flow(hi=say("{{long}}" * 9), wires="start>hi"), turn(session=session))
+    assert [len(message.text) for message in end.messages] == [1999] * 4
+    assert "cut to 4 messages" in end.notices[0].text
+    assert end.notices[0].block == "hi"
+
+
+def test_above_buttons_only_the_end_of_a_long_text_stands():
+    session = Session(flow=FLOW, attributes={"long": "word " * 200})
+    hi = say("{{long}}", buttons=[{"id": "b", "title": "Go"}])
+    end = completed(flow(hi=hi, wires="start>hi"), turn(session=session))
+    assert [len(message.buttons) for message in end.messages] == [0, 1]
+    assert all(len(message.text) <= 640 for message in end.messages)
+    assert codes(end) == ["bad_template"]
+
+
+def test_an_emoji_counts_as_two_and_is_not_cut_in_half():
+    session = Session(flow=FLOW, attributes={"faces": FACE * 30})
+    hi = say("Hi", quick_replies=[{"id": "a", "title": "x{{faces}}"}])
+    end = completed(flow(hi=hi, wires="start>hi"), turn(session=session))
+    assert end.messages[0].quick_replies[0].title == "x" + FACE * 9
+
+
+def test_each_kind_of_content_is_a_message_of_its_own_and_the_choices_go_with_the_last():
+    card = {
+        "title": "Oak for {{first_name}}",
+        "subtitle": "Warm",
+        "url": "https://x.example/oak",
+        "image_url": "https://x.example/oak.png",
+        "buttons": [{"id": "buy", "title": "Buy"}, {"id": "call", "title": "Call", "phone": "+4930123456"}],
+    }
+    hi = say(
+        "Look:",
+        image_url="https://x.example/a.png",
+        media={"kind": "video", "url": "https://x.example/a.mp4"},
+        cards=[card],
+        quick_replies=[{"id": "more", "title": "More"}],
+        typing=1.0,
+    )
+    end = completed(flow(hi=hi, ask=ask(), wires="start>hi hi.buy>ask"), turn())
+    image, file, text, cards = end.messages
+    assert (image.image_url, image.typing) == ("https://x.example/a.png", 1.0)
+    assert (file.media.kind, file.media.url, file.typing) == ("video", "https://x.example/a.mp4", 0.0)
+    assert text.text == "Look:"
+    [oak] = cards.cards
+    assert (oak.title, oak.subtitle, oak.url) == ("Oak for Mia", "Warm", "https://x.example/oak")
+    assert [(button.payload, button.phone) for button in oak.buttons] == [
+        (jump_payload("ask"), None),
+        (None, "+4930123456"),
+    ]
+    assert [bool(message.quick_replies) for message in end.messages] == [False, False, False, True]
+
+
+def test_a_card_whose_title_is_empty_is_left_out_and_told():
+    cards = [{"title": "{{nick}}", "subtitle": "x"}, {"title": "Elm", "subtitle": "x"}]
+    end = completed(flow(hi=say("", cards=cards), wires="start>hi"), turn())
+    assert [card.title for card in end.messages[0].cards] == ["Elm"]
+    assert "card 1" in end.notices[0].text
+
+
+@pytest.mark.parametrize(("check_for", "kind"), [("email", "email"), ("phone", "phone")])
+def test_a_question_suggests_what_the_channel_knows_of_the_customer(check_for, kind):
+    end = completed(flow(q=ask(check=check_for, suggest=True), wires="start>q"), turn())
+    assert [reply.kind for reply in end.messages[0].quick_replies] == [kind]
+
+
+def test_the_suggested_address_answers_the_question():
+    mail = flow(q=ask(suggest=True), end=say("Thanks {{email}}"), wires="start>q q>end")
+    asked = completed(mail, turn())
+    end = completed(mail, turn(text="mia@example.com", payload="mia@example.com", session=asked.session))
+    assert [message.text for message in end.messages] == ["Thanks mia@example.com"]
+
+
+def test_a_turn_that_would_be_too_big_for_its_record_is_cut_and_told():
+    wide = [{"title": f"c{n}", "image_url": f"https://x.example/{n}" + "x" * 1900, "subtitle": "x"} for n in range(10)]
+    blocks = {f"m{n}": say("", cards=wide) for n in range(30)}
+    wires = "start>m0 " + " ".join(f"m{n}>m{n + 1}" for n in range(29))
+    end = completed(flow(wires=wires, **blocks), turn())
+    assert len(end.model_dump_json()) < 800_000
+    assert 0 < len(end.messages) < 30
+    assert "step_limit" in codes(end)
 
 
 def test_above_buttons_a_text_is_cut_to_640():
