@@ -17,10 +17,11 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A page that we can speak for."""
+    """A page that we can speak for. `version`: of its bot's settings."""
 
     channel: MessengerChannel
     credentials: Credentials
+    version: int
 
 
 ASKED_FOR: Final = 60.0  # seconds that a page which commands asked for in vain is named in health
@@ -34,7 +35,7 @@ class Channels:
         self._secrets = secrets
         self._clock = clock
         self._bots: dict[str, BotSettings] = {}
-        self._pages: dict[str, MessengerChannel] = {}
+        self._pages: dict[str, tuple[MessengerChannel, int]] = {}
         self._connected: dict[str, Connected] = {}
         """What was decrypted once, which takes a fifth of a millisecond; as long as the page's settings stay."""
         self._asked_for: dict[str, float] = {}
@@ -50,7 +51,7 @@ class Channels:
         if isinstance(event, BotSettings):
             self._bots[bot] = event
             for channel in event.messenger:
-                self._pages[channel.page_id] = channel
+                self._pages[channel.page_id] = channel, event.version
                 self._connected.pop(channel.page_id, None)
 
     def connected(self, page: str) -> Connected | None:
@@ -58,10 +59,10 @@ class Channels:
         known = self._connected.get(page)
         if known is not None:
             return known
-        channel = self._pages.get(page)
-        if channel is not None:
+        if page in self._pages:
+            channel, version = self._pages[page]
             try:
-                found = Connected(channel, self._credentials(channel))
+                found = Connected(channel, self._credentials(channel), version)
             except Undecryptable:
                 log.warning("the page's secrets cannot be decrypted; see CONVOBOSS_SECRET_KEYS", page=page)
             else:
@@ -70,6 +71,13 @@ class Channels:
                 return found
         self._asked_for[page] = self._clock()
         return None
+
+    def has(self, page: str) -> bool:
+        return page in self._pages
+
+    def pages_of(self, app: str) -> list[str]:
+        """The pages that are connected by this app."""
+        return sorted(page for page, (channel, _) in self._pages.items() if channel.app_id == app)
 
     def _credentials(self, channel: MessengerChannel) -> Credentials:
         return Credentials.of(self._secrets.decrypt(channel.page_token), self._secrets.decrypt(channel.app_secret))

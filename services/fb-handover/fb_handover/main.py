@@ -13,6 +13,7 @@ from fb_handover.clock import DatabaseClock
 from fb_handover.handlers import WANTED, Commands, Echoes
 from fb_handover.hearing import ECHOES, Hearing
 from fb_handover.housekeeping import Housekeeping
+from fb_handover.pages import Pages
 from fb_handover.repository import Outbound
 from fb_handover.sender import Sender
 from fb_handover.settings import Settings
@@ -59,11 +60,21 @@ async def run(settings: Settings) -> None:
         await clock.read()
         relay = Relay(pool, publisher, health)
         outbound = Outbound(pool, owner=f"{socket.gethostname()}:{secrets.token_hex(4)}", lease=settings.limits.lease)
+        pages = Pages(
+            pool,
+            channels,
+            settings.budget,
+            published=relay.wake,
+            woken=lambda: sender.wake(),  # noqa: PLW0108 - made below
+            rng=random,
+        )
+        await pages.look()
         sender = Sender(
             outbound,
             graph,
             channels,
-            Hearing(pool, lambda topic, partition: echoes.bounds(topic, partition)),  # noqa: PLW0108 - made below,
+            Hearing(pool, lambda topic, partition: echoes.bounds(topic, partition)),  # noqa: PLW0108 - made below
+            pages,
             rules=settings.rules,
             limits=settings.limits,
             component=health.component("sender"),
@@ -103,6 +114,7 @@ async def run(settings: Settings) -> None:
             _task(reader.run(), "channels"),
             _task(housekeeping.run(), "housekeeping"),
             _task(clock.run(), "clock"),
+            _task(pages.run(), "pages"),
         ]
         try:
             await _until_one_ends([relaying, *work])

@@ -10,9 +10,17 @@ REQUESTS: Final = counter(
 REQUEST_SECONDS: Final = histogram("messenger_request_seconds", "From a request to Facebook to its answer.", ("step",))
 CLOSED: Final = counter("messenger_commands_closed_total", "Commands that came to an end.", ("kind", "state"))
 SUPPRESSED: Final = counter("messenger_suppressed_total", "Commands that a Silence kept from being sent.")
-DEAD_TOKENS: Final = counter("messenger_dead_tokens_total", "Requests refused because of the page's token.", ("page",))
+DEAD_TOKENS: Final = counter(
+    "messenger_dead_tokens_total", "Times that a page was stopped because Facebook refused its token.", ("page",)
+)
+PAUSES: Final = counter("messenger_pauses_total", "Times that a page or an app was paused, by why.", ("code",))
+PAUSED: Final = gauge("messenger_pages_paused", "Pages for which nothing is asked of Facebook for a while.")
+STOPPED: Final = gauge("messenger_pages_stopped", "Pages whose token Facebook refuses.")
+HELD: Final = counter(
+    "messenger_held_total", "Times that a conversation waited for its page's limit, by the limit.", ("kind",)
+)
 UNKNOWN: Final = counter(
-    "messenger_unknown_total", "Messages of unknown outcome, by what became of them.", ("settled",)
+    "messenger_unknown_total", "Messages of unknown outcome, by what told, or what became of them.", ("settled",)
 )
 IN_FLIGHT: Final = gauge("messenger_in_flight", "Conversations that are worked on at this moment.")
 BACKLOG_AGE: Final = gauge(

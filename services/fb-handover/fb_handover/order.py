@@ -4,12 +4,13 @@ A conversation's commands are worked off one at a time. `decide` looks at a row 
 verdict of the request that was made for it; `meet` adds what happened to the row in the meantime.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
 from fb_handover import graph_body, reports
-from fb_handover.outgoing import Row, State, Step
+from fb_handover.outgoing import QueuedCommand, Row, State, Step
 from fb_handover.reports import Report
 from graphapi.answers import (
     Accepted,
@@ -26,7 +27,7 @@ from graphapi.answers import (
 )
 from runtime.backoff import Rng
 from schemas.bots import MessengerChannel
-from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
+from schemas.commands import ExtendThread, PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
 from schemas.messages import Speaker
 
 HOUR: Final = 3600.0  # seconds
@@ -42,7 +43,8 @@ class Rules:
 
     `fault_wait`: the least time before a message is sent again that was answered with a server's fault: it may have been
     accepted all the same, and its echo tells. `page_wait`, `listen_again`: until a page that is not connected, or echoes
-    that are not all heard, are looked at again.
+    that are not all heard, are looked at again. `look_for`: how long after the echo's time Facebook is asked whether the
+    message is in the conversation, every `look_again` where it does not tell. `pass_wait`: the longest that a pass behind a message waits for its echo.
     """
 
     echo_wait: float = 30.0
@@ -52,6 +54,9 @@ class Rules:
     page_wait: float = 5.0
     fault_wait: float = 3.0
     listen_again: float = 1.0
+    look_for: float = 60.0
+    look_again: float = 3.0
+    pass_wait: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,27 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """No echo tells: see whether the message is in Facebook's list of the conversation, and tell `after_looking`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the list told. `mid`: it has the message. Else `again`: it could not be read now, and may be later."""
+
+    mid: str | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Nothing may be asked of Facebook for the page, for so many seconds."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """The row as it is from now on, what is told to the log, and for how many seconds the conversation rests."""
 
@@ -72,6 +98,8 @@ class Transition:
     reports: tuple[Report, ...] = ()
     delay: float = 0.0
     reason: str = ""
+    until_echo: bool = False
+    """It rests no longer than until the echo of its message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +111,22 @@ class Context:
     at: datetime
 
 
-def decide(row: Row, context: Context, *, connected: bool) -> Act | Listen | Transition:
-    """`connected`: the page's channel is known and its secrets can be read."""
+def decide(row: Row, context: Context, *, connected: bool, shut: Shut | None = None) -> Act | Listen | Transition:
+    """`connected`: the page's channel is known and its secrets can be read. `shut`: nothing may be asked for it."""
     if row.state is State.SENDING:
         return _settle_unknown(row, context)
     if row.step is Step.SEND and row.mid is not None:
-        return _sent(row, row.mid, context)
+        return _sent(row, row.mid, context, echoed=True)
     if row.age >= context.rules.give_up_after:
         return _refuse(row, Permanent(TOO_LATE), context)
     if isinstance(row.command, SendMessage) and not graph_body.parts(row.command.message):
         return _refuse(row, Permanent(EMPTY), context)
     if not connected:
         return Transition(row, delay=context.rules.page_wait, reason="the page is not connected")
+    if shut is not None and row.step in {Step.READ_OWNER, Step.READ_PROFILE}:
+        return _read(row, Later(shut.reason), context)
+    if shut is not None:
+        return Transition(row, delay=shut.seconds, reason=shut.reason)
     return Act()
 
 
@@ -114,7 +146,7 @@ def after(row: Row, verdict: Verdict, context: Context, channel: MessengerChanne
     match row.step:
         case Step.SEND | Step.TYPING:
             return _after_send(row, verdict, context)
-        case Step.TAKE | Step.PASS:
+        case Step.TAKE | Step.PASS | Step.EXTEND:
             return _after_control(row, verdict, context, channel)
         case Step.READ_OWNER | Step.READ_PROFILE:
             return _read(row, verdict, context)
@@ -137,6 +169,8 @@ def meet(transition: Transition, met: Met, context: Context) -> Transition:
         return Transition(replace(row, state=State.SENDING, mid=met.mid))
     if not row.state.is_open:
         return transition
+    if transition.until_echo and met.mid is not None and met.part == row.part:
+        transition = replace(transition, delay=0.0)
     if echoed:
         return replace(transition, row=replace(row, mid=met.mid), delay=0.0)
     if met.silenced and row.state is State.WAITING:
@@ -153,7 +187,11 @@ def hear(row: Row, mid: str, part: int, context: Context) -> Transition | None:
 
     A message that was given up as uncertain, or that was refused or silenced after an earlier attempt, has arrived after all.
     """
-    if part != row.part or not isinstance(row.command, SendMessage) or row.step is not Step.SEND:
+    if part != row.part or not isinstance(row.command, SendMessage):
+        return None
+    if row.step is Step.PASS and row.state is State.WAITING:
+        return Transition(replace(row, mid=mid))  # the pass waits for it
+    if row.step is not Step.SEND:
         return None
     if row.state.is_open:
         return None if row.mid is not None else Transition(replace(row, mid=mid))
@@ -179,8 +217,11 @@ def _delay(row: Row, context: Context) -> float:
     return context.rng.uniform(0.0, min(rules.first_delay * 2.0**doublings, rules.longest_delay))
 
 
-def _wait(row: Row, reason: str, context: Context) -> Transition:
-    return Transition(replace(row, state=State.WAITING), delay=_delay(row, context), reason=reason)
+def _wait(row: Row, later: Later, context: Context) -> Transition:
+    """Not before Facebook says. What a fault may have accepted is left time for its echo."""
+    fault = context.rules.fault_wait if later.perhaps_done and row.step is Step.SEND else 0.0
+    delay = max(_delay(row, context), later.wait) + fault
+    return Transition(replace(row, state=State.WAITING), delay=delay, reason=later.reason)
 
 
 def _settle_unknown(row: Row, context: Context) -> Listen | Transition:
@@ -188,7 +229,7 @@ def _settle_unknown(row: Row, context: Context) -> Listen | Transition:
     if row.step is not Step.SEND:
         return Transition(_again(row), reason="unknown outcome of a call that may be repeated")
     if row.mid is not None:
-        return _sent(row, row.mid, context)
+        return _sent(row, row.mid, context, echoed=True)
     rest = context.rules.echo_wait - row.sending_for
     return Transition(row, delay=rest, reason="waits for the echo") if rest > 0 else Listen()
 
@@ -197,24 +238,33 @@ def _again(row: Row) -> Row:
     return replace(row, state=State.WAITING, unknowns=row.unknowns + 1)
 
 
-def after_listening(row: Row, context: Context, *, heard_all: bool) -> Transition:
+def after_listening(row: Row, context: Context, *, heard_all: bool) -> Look | Transition:
     """No echo of the row was heard in its time. `heard_all`: none can be in the log any more."""
-    if not heard_all:
-        return Transition(row, delay=context.rules.listen_again, reason="waits until all echoes are heard")
-    # Asking Facebook's Conversations API whether the message is there belongs here, before giving it up.
+    if heard_all:
+        return Look()
+    return Transition(row, delay=context.rules.listen_again, reason="waits until all echoes are heard")
+
+
+def after_looking(row: Row, looked: Looked, context: Context) -> Transition:
+    """What is still unknown then: a bot's message goes once more, a person decides about theirs."""
+    if looked.mid is not None:
+        return _sent(row, looked.mid, context, echoed=True)
+    if looked.again and row.sending_for < context.rules.echo_wait + context.rules.look_for:
+        return Transition(row, delay=context.rules.look_again, reason="waits for Facebook's list of the conversation")
     by_bot = isinstance(row.command, SendMessage) and row.command.speaker is Speaker.BOT
     if by_bot and row.unknowns == 0 and not row.silenced:
-        return Transition(_again(row), reason="no echo; sent once more")
+        return Transition(_again(row), reason="not known to have arrived; sent once more")
     return _refuse(row, Unknown(UNCERTAIN), context)
 
 
 def _after_send(row: Row, verdict: Verdict, context: Context) -> Transition:
     match verdict:
         case Accepted():
-            return _sent(row, message_id(verdict), context)
-        case Later(reason=reason, perhaps_done=perhaps_done):
-            waiting = _wait(row, reason, context)
-            return replace(waiting, delay=waiting.delay + context.rules.fault_wait * perhaps_done)
+            return _sent(row, message_id(verdict), context, echoed=False)
+        case Later():
+            return _wait(row, verdict, context)
+        case Permanent(dead_token=True):
+            return _wait(row, Later(verdict.reason), context)  # it goes when the page has another token
         case Unknown(reason=reason):
             waits = replace(row, state=State.SENDING)
             return Transition(waits, delay=context.rules.echo_wait, reason=reason)
@@ -237,7 +287,8 @@ def rides(row: Row) -> bool:
     return row.command.then_pass and row.riding and last
 
 
-def _sent(row: Row, mid: str, context: Context) -> Transition:
+def _sent(row: Row, mid: str, context: Context, *, echoed: bool) -> Transition:
+    """The echo of a message comes to whoever has the thread: a pass that could not ride waits for it, for a while."""
     command = row.command
     if not isinstance(command, SendMessage):
         return Transition(replace(row, state=State.DONE))
@@ -246,7 +297,8 @@ def _sent(row: Row, mid: str, context: Context) -> Transition:
     passed = rides(row)
     report = reports.sent(command, mid=mid, passed=passed, at=context.at)
     if command.then_pass and not passed:
-        return Transition(replace(row, state=State.WAITING, step=Step.PASS, mid=mid, attempts=0), (report,))
+        passing = replace(row, state=State.WAITING, step=Step.PASS, mid=mid, attempts=0)
+        return Transition(passing, (report,), delay=0.0 if echoed else context.rules.pass_wait, until_echo=not echoed)
     return Transition(replace(row, state=State.DONE, mid=mid), (report,))
 
 
@@ -254,10 +306,12 @@ def _after_control(row: Row, verdict: Verdict, context: Context, channel: Messen
     match verdict:
         case Accepted():
             return _moved(row, context, channel)
-        case Later(reason=reason):
-            return _wait(row, reason, context)
+        case Later():
+            return _wait(row, verdict, context)
+        case Permanent(dead_token=True):
+            return _wait(row, Later(verdict.reason), context)
         case Unknown(reason=reason):
-            return _wait(replace(row, unknowns=row.unknowns + 1), reason, context)
+            return _wait(replace(row, unknowns=row.unknowns + 1), Later(reason), context)
         case NotOwner() | Permanent():
             if row.step is Step.PASS and row.unknowns > 0 and _says_not_ours(verdict):
                 return _moved(row, context, channel)  # the pass whose answer was lost has happened
@@ -271,6 +325,8 @@ def _says_not_ours(verdict: NotOwner | Permanent) -> bool:
 
 def _moved(row: Row, context: Context, channel: MessengerChannel) -> Transition:
     command = row.command
+    if isinstance(command, ExtendThread):
+        return Transition(replace(row, state=State.DONE), (reports.extended(command, at=context.at),))
     if row.step is Step.PASS:
         target = command.target if isinstance(command, PassThread) else channel.page_inbox_app
         return Transition(replace(row, state=State.DONE), (reports.moved(command, owner=target, at=context.at),))
@@ -292,6 +348,13 @@ def _read(row: Row, verdict: Verdict, context: Context) -> Transition:
             return Transition(done)
 
 
+_ACTIONS: Final[Mapping[type[QueuedCommand], Literal["pass", "take", "extend"]]] = {
+    PassThread: "pass",
+    TakeThread: "take",
+    ExtendThread: "extend",
+}
+
+
 def _refuse(row: Row, verdict: Permanent | NotOwner | Unknown, context: Context) -> Transition:
     """Closes the row with the report that its kind of command ends in."""
     code, subcode = (None, None) if isinstance(verdict, Unknown) else (verdict.code, verdict.subcode)
@@ -305,8 +368,8 @@ def _refuse(row: Row, verdict: Permanent | NotOwner | Unknown, context: Context)
             refusal = reports.refused(command, kind=kind, reason=reason, at=at, code=code, subcode=subcode)
             state = State.UNCERTAIN if kind == "uncertain" else State.REFUSED
             return Transition(replace(row, state=state), (refusal,), reason=reason)
-        case PassThread() | TakeThread() as command:
-            action: Literal["pass", "take"] = "pass" if isinstance(command, PassThread) else "take"
+        case PassThread() | TakeThread() | ExtendThread() as command:
+            action = _ACTIONS[type(command)]
             report = reports.thread_refused(command, action=action, reason=reason, at=at, code=code, subcode=subcode)
             return Transition(replace(row, state=State.REFUSED), (report,), reason=reason)
         case ReadThread() as command:

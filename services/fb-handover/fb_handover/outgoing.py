@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
+from schemas.commands import ExtendThread, PassThread, ReadProfile, ReadThread, SendMessage, TakeThread
 
-QueuedCommand = SendMessage | PassThread | TakeThread | ReadThread | ReadProfile
+QueuedCommand = SendMessage | PassThread | TakeThread | ExtendThread | ReadThread | ReadProfile
 """Every command but `Silence` and `Erase`, which act when they are stored."""
 
 
@@ -32,6 +32,7 @@ class Step(StrEnum):
     SEND = "send"
     TAKE = "take"
     PASS = "pass"  # noqa: S105 - thread control, not a password
+    EXTEND = "extend"
     READ_OWNER = "read_owner"
     READ_PROFILE = "read_profile"
 
@@ -66,6 +67,7 @@ FIRST_STEPS: dict[type[QueuedCommand], Step] = {
     SendMessage: Step.SEND,
     PassThread: Step.PASS,
     TakeThread: Step.TAKE,
+    ExtendThread: Step.EXTEND,
     ReadThread: Step.READ_OWNER,
     ReadProfile: Step.READ_PROFILE,
 }

@@ -4,19 +4,29 @@ from datetime import datetime
 from typing import Literal
 
 from graphapi.answers import Owner, ProfileAnswer
-from schemas.commands import Command, ReadProfile, ReadThread, SendMessage
+from schemas.commands import Command, ExtendThread, ReadProfile, ReadThread, SendMessage
 from schemas.conversations import (
     CommandSuppressed,
     MessageRefused,
     MessageSent,
     ProfileRead,
+    ThreadExtended,
     ThreadMoved,
     ThreadOwnerRead,
     ThreadRefused,
 )
 from schemas.messages import Profile
 
-Report = MessageSent | MessageRefused | CommandSuppressed | ThreadMoved | ThreadRefused | ThreadOwnerRead | ProfileRead
+Report = (
+    MessageSent
+    | MessageRefused
+    | CommandSuppressed
+    | ThreadMoved
+    | ThreadExtended
+    | ThreadRefused
+    | ThreadOwnerRead
+    | ProfileRead
+)
 
 
 def sent(command: SendMessage, *, mid: str, passed: bool, at: datetime) -> MessageSent:
@@ -79,10 +89,21 @@ def moved(command: Command, *, owner: str, at: datetime, step: Literal["moved", 
     )
 
 
+def extended(command: ExtendThread, *, at: datetime) -> ThreadExtended:
+    return ThreadExtended(
+        id=f"{command.id}:extended",
+        occurred_at=at,
+        conversation=command.conversation,
+        command=command.id,
+        epoch=command.epoch,
+        seconds=command.seconds,
+    )
+
+
 def thread_refused(
     command: Command,
     *,
-    action: Literal["pass", "take"],
+    action: Literal["pass", "take", "extend"],
     reason: str,
     at: datetime,
     code: int | None = None,

@@ -23,7 +23,7 @@ _SQL: Final = statements("fb_handover")
 APPENDS: Final = _SQL["store"]
 """Stores `Appends.arguments`, and tells in `told` what `appended` is asked with; see `runtime.handler.Handler.writes`."""
 _APPEND_ALONE: Final = (
-    f"WITH moved AS (SELECT), {APPENDS} SELECT conversation, fence, made, claimed, command, position FROM told"  # noqa: S608 - ours
+    f"WITH moved AS (SELECT), {APPENDS} SELECT conversation, fence, made, claimed, command, position, begun FROM told"  # noqa: S608 - ours
 )
 _COMMAND: Final[TypeAdapter[QueuedCommand]] = TypeAdapter(QueuedCommand)
 SWEEP_AT_ONCE: Final = 1000  # rows
@@ -44,6 +44,14 @@ class Settled:
 
     following: Row | None
     stored: Transition | None = None
+
+
+class PageShut(Exception):
+    """Nothing may be asked of Facebook for the page now: nothing was begun."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(f"nothing may be asked for page {page}")
+        self.page = page
 
 
 class LaneLost(Exception):
@@ -144,12 +152,11 @@ async def _silence(tx: Connection, batch: Batch) -> list[Silenced]:
 
 @dataclass(frozen=True, slots=True)
 class Appends:
-    """A batch's commands as they are appended; `begun`: those that are `sending` where their lane is the claimant's."""
+    """A batch's commands as they are appended."""
 
     partition: int
     batch: Batch
     claimant: Claimant
-    begun: frozenset[str]
     arguments: tuple[object, ...]
 
     @classmethod
@@ -157,7 +164,7 @@ class Appends:
         commands = [row.command for row in batch.rows]
         conversations = sorted({command.conversation for command in commands})
         wanted = conversations[: claimant.most]
-        begun = frozenset(
+        begins = frozenset(
             each.command.id for each in batch.first_waiting(frozenset(wanted)) if claimant.begins(each.command)
         )
         arguments = (
@@ -175,9 +182,9 @@ class Appends:
             [row.traceparent for row in batch.rows],
             [row.state for row in batch.rows],
             [row.step for row in batch.rows],
-            [command.id in begun for command in commands],
+            [command.id in begins for command in commands],
         )
-        return cls(partition, batch, claimant, begun, arguments)
+        return cls(partition, batch, claimant, arguments)
 
     def stored(self, told: Sequence[Mapping[str, Any]]) -> Stored:
         """What became of them, by the rows of `told`."""
@@ -186,11 +193,11 @@ class Appends:
             for row in told
             if row["claimed"]
         }
-        positions = {row["command"]: row["position"] for row in told if row["command"] is not None}
+        appended = {row["command"]: row for row in told if row["command"] is not None}
         heads = {
-            each.command.conversation: _first(each, positions[each.command.id], sending=each.command.id in self.begun)
+            each.command.conversation: _first(each, row["position"], sending=row["begun"])
             for each in self.batch.first_waiting(lanes)
-            if each.command.id in positions
+            if (row := appended.get(each.command.id)) is not None
         }
         return Stored(
             taken=tuple(
@@ -267,11 +274,17 @@ class Outbound:
             return await _go_on(tx, lane)
 
     async def begin(self, lane: Lane, row: Row) -> Row | None:
-        """The ledger entry before a request. None: the claim was lost, or a Silence came first; then nothing may be sent."""
-        rows = await self._fetch("begin", lane.conversation, lane.fence, row.position, self._lease)
-        if not rows:
+        """The ledger entry before a request. None: the claim was lost, or a Silence came first; then nothing may be sent.
+
+        Raises `PageShut`.
+        """
+        page = ConversationId.parse(lane.conversation).account
+        [begun] = await self._fetch("begin", lane.conversation, lane.fence, row.position, self._lease, page)
+        if begun["attempts"] is None:
+            if begun["shut"]:
+                raise PageShut(page)
             return None
-        return replace(row, state=State.SENDING, attempts=rows[0]["attempts"], sending_for=0.0)
+        return replace(row, state=State.SENDING, attempts=begun["attempts"], sending_for=0.0)
 
     async def settle(
         self, lane: Lane, before: Row, decide: Callable[[Met], Transition], *, traceparent: str | None
@@ -323,10 +336,13 @@ class Outbound:
             return None
         return Settled(None if rows[0]["position"] is None else _row(rows[0]), transition)
 
-    async def release(self, lane: Lane) -> None:
-        """Gives the claim back; the conversation is due at once."""
-        async with transaction(self._pool) as tx:
-            await tx.execute(_SQL["release"], lane.conversation, lane.fence, 0.0)
+    async def release(self, lane: Lane, seconds: float = 0.0) -> None:
+        """Gives the claim back; the conversation is due in so many seconds. Nothing happens where the claim was lost."""
+        await self._fetch("release", lane.conversation, lane.fence, seconds)
+
+    async def known_mids(self, conversation: str, seconds: float) -> frozenset[str]:
+        """The message ids with which commands of the conversation were closed so long ago at most."""
+        return frozenset(row["mid"] for row in await self._fetch("known_mids", conversation, seconds))
 
     async def sweep(self, keep: float) -> int:
         """Deletes some of the commands that were closed more than `keep` seconds ago; returns how many."""

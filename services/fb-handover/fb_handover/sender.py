@@ -7,16 +7,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from fb_handover import graph_body, metrics, order
+from fb_handover import graph_body, looking, metrics, order
 from fb_handover.channels import Channels, Connected
 from fb_handover.graph_body import Origin
 from fb_handover.hearing import Hearing
-from fb_handover.order import Act, Context, Listen, Rules, Transition
+from fb_handover.order import Act, Context, Listen, Look, Looked, Rules, Transition
 from fb_handover.outgoing import QueuedCommand, Row, State, Step, first_step
-from fb_handover.repository import Claimant, Lane, LaneLost, Outbound, Taken
+from fb_handover.pages import Kind, Pages
+from fb_handover.repository import Claimant, Lane, LaneLost, Outbound, PageShut, Taken
 from graphapi.answers import Accepted, Permanent, Verdict, control, owner
 from graphapi.client import Graph
 from graphapi.request import GraphRequest
@@ -26,12 +27,14 @@ from runtime.errors import passes
 from runtime.health import Component
 from runtime.logs import bind, get_logger
 from schemas.base import ConversationId
-from schemas.commands import PassThread, SendMessage
+from schemas.commands import ExtendThread, PassThread, SendMessage
 from schemas.messages import Speaker
 
 IDLE: Final = 1.0  # seconds between looks at the table when nothing calls
 LEAST: Final = 0.01  # seconds between looks while what is due is locked by somebody
 DONE: Final = 10_000  # commands remembered, at some hundred bytes; an echo comes within a second of its answer
+LOOK: Final = "look"  # in metrics: a request that is no row's step
+KNOWN_BEFORE: Final = 60.0  # seconds before a lost request in which other messages of ours are looked for
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
 
@@ -65,6 +68,7 @@ class Sender:
         graph: Graph,
         channels: Channels,
         hearing: Hearing,
+        pages: Pages,
         *,
         rules: Rules,
         limits: Limits,
@@ -77,6 +81,7 @@ class Sender:
         self._graph = graph
         self._channels = channels
         self._hearing = hearing
+        self._pages = pages
         self._rules = rules
         self._limits = limits
         self._component = component
@@ -122,9 +127,11 @@ class Sender:
         if not isinstance(command, SendMessage) or command.speaker is not Speaker.BOT:
             return False
         row = Row(0, command, State.WAITING, first_step(command))
-        return row.step is Step.SEND and isinstance(
-            order.decide(row, self.context(), connected=self._connected(command) is not None), Act
-        )
+        return row.step is Step.SEND and isinstance(self._decide(row), Act) and self._pages.take(_page(row), _kind(row))
+
+    def _decide(self, row: Row) -> Act | Listen | Transition:
+        connected, shut = self._connected(row.command) is not None, self._pages.shut(_page(row))
+        return order.decide(row, self.context(), connected=connected, shut=shut)
 
     def _connected(self, command: QueuedCommand) -> Connected | None:
         return self._channels.connected(ConversationId.parse(command.conversation).account)
@@ -250,17 +257,45 @@ class Sender:
     async def _advance(self, lane: Lane, row: Row) -> Row | None:
         with self._span(row):
             connected = self._connected(row.command)
-            decision = order.decide(row, self.context(), connected=connected is not None)
+            decision = self._decide(row)
             if isinstance(decision, Listen):
-                heard_all = await self._hearing.heard_all(lane.partition, f"{row.command.id}/{row.part}/{row.unknowns}")
-                decision = order.after_listening(row, self.context(), heard_all=heard_all)
+                decision = await self._find_out(lane, row, connected)
             if isinstance(decision, Transition):
                 return await self._settle(lane, row, decision)
             if connected is None:  # pragma: no cover - decide does not act then
                 raise AssertionError(row.command.conversation)
+            rest = await self._pages.turn(_page(row), _kind(row))
+            if rest > 0.0:
+                await self._outbound.release(lane, rest)
+                return None
             if row.step is Step.TYPING:
                 return await self._type(lane, row, connected)
             return await self._request(lane, row, connected)
+
+    async def _find_out(self, lane: Lane, row: Row, connected: Connected | None) -> Transition:
+        """What became of a request whose answer was lost: by its echo, else by Facebook's list of the conversation."""
+        question = f"{row.command.id}/{row.part}/{row.unknowns}"
+        heard_all = await self._hearing.heard_all(lane.partition, question)
+        decision = order.after_listening(row, self.context(), heard_all=heard_all)
+        if isinstance(decision, Look):
+            decision = order.after_looking(row, await self._look(row, connected), self.context())
+        return decision
+
+    async def _look(self, row: Row, connected: Connected | None) -> Looked:
+        page, command = _page(row), row.command
+        if not isinstance(command, SendMessage):
+            return Looked()
+        if connected is None or self._pages.shut(page) or await self._pages.turn(page, Kind.LOOK) > 0.0:
+            return Looked(again=True)
+        request = looking.request(ConversationId.parse(command.conversation))
+        verdict = await self._ask(LOOK, request, connected)
+        since = self._now() - timedelta(seconds=row.sending_for)
+        known = await self._outbound.known_mids(command.conversation, row.sending_for + KNOWN_BEFORE)
+        body = graph_body.parts(command.message)[row.part]
+        found = looking.looked(verdict, body, page=page, since=since, known=known)
+        if found.mid is not None:
+            metrics.UNKNOWN.labels("list").inc()
+        return found
 
     async def _type(self, lane: Lane, row: Row, connected: Connected) -> Row | None:
         """Best effort: whether Facebook showed it does not matter."""
@@ -271,7 +306,11 @@ class Sender:
 
     async def _request(self, lane: Lane, row: Row, connected: Connected) -> Row | None:
         asked_at = time.monotonic()
-        begun = await self._outbound.begin(lane, row)
+        try:
+            begun = await self._outbound.begin(lane, row)
+        except PageShut:
+            await self._pages.look()
+            return row
         if begun is None:
             return await self._outbound.head(lane)
         return await self._make(lane, begun, connected, asked_at)
@@ -293,6 +332,9 @@ class Sender:
             case Step.PASS:
                 request = graph_body.pass_thread(conversation, _pass_target(row, connected))
                 return control(await self._ask(row.step, request, connected))
+            case Step.EXTEND:
+                request = graph_body.extend_thread(conversation, _seconds(row))
+                return control(await self._ask(row.step, request, connected))
             case Step.TAKE:
                 return await self._take(conversation, connected)
             case Step.READ_OWNER:
@@ -313,7 +355,7 @@ class Sender:
 
     async def _ask(
         self,
-        step: Step,
+        step: str,
         request: GraphRequest,
         connected: Connected,
         within: float | None = None,
@@ -323,9 +365,7 @@ class Sender:
         verdict = await self._graph.ask(request, connected.credentials, within=within, begin_by=begin_by)
         metrics.REQUEST_SECONDS.labels(step).observe(time.monotonic() - began)
         metrics.REQUESTS.labels(step, type(verdict).__name__.lower()).inc()
-        if isinstance(verdict, Permanent) and verdict.dead_token:
-            metrics.DEAD_TOKENS.labels(connected.channel.page_id).inc()
-            log.error("Facebook refuses the page's token", page=connected.channel.page_id)
+        await self._pages.learn(connected, verdict)
         return verdict
 
     async def _settle(self, lane: Lane, before: Row, transition: Transition) -> Row | None:
@@ -376,6 +416,19 @@ def _settlement(before: Row, after: Row) -> str | None:
     return "again" if after.unknowns > before.unknowns else None
 
 
+def _page(row: Row) -> str:
+    return ConversationId.parse(row.command.conversation).account
+
+
+def _kind(row: Row) -> Kind:
+    """Facebook takes far fewer messages with media than others."""
+    if row.step is not Step.SEND or not isinstance(row.command, SendMessage):
+        return Kind.TEXT
+    bodies = graph_body.parts(row.command.message)
+    attachment = bodies[row.part].attachment if row.part < len(bodies) else None
+    return Kind.TEXT if attachment is None or attachment.type == "template" else Kind.MEDIA
+
+
 def _message(row: Row, connected: Connected) -> GraphRequest:
     command = row.command
     if not isinstance(command, SendMessage):
@@ -386,6 +439,12 @@ def _message(row: Row, connected: Connected) -> GraphRequest:
         Origin(command.id, row.part),
         pass_to=connected.channel.page_inbox_app if order.rides(row) else None,
     )
+
+
+def _seconds(row: Row) -> int:
+    if not isinstance(row.command, ExtendThread):
+        raise TypeError(row.command.type)
+    return row.command.seconds
 
 
 def _pass_target(row: Row, connected: Connected) -> str:

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from fb_handover.order import Rules
+from fb_handover.pages import Budget
 from fb_handover.sender import Limits
 from runtime.settings import ServiceSettings
 
@@ -32,6 +33,21 @@ class Settings(ServiceSettings):
         le=7 * 24 * 3600.0,
         description="Seconds after which a command that Facebook keeps putting off is reported as refused.",
     )
+    page_rate: float = Field(
+        240.0,
+        ge=1.0,
+        le=300.0,
+        description="Requests to Facebook a second for each page, by all processes together; Facebook takes 300.",
+    )
+    page_media_rate: float = Field(
+        8.0, ge=0.5, le=10.0, description="Pictures, videos and files a second for each page; Facebook takes 10."
+    )
+    page_pause: float = Field(
+        60.0,
+        gt=0.0,
+        le=3600.0,
+        description="Seconds that a page is paused which reached a limit of Facebook's, where Facebook names no time.",
+    )
     keep_closed: float = Field(
         7 * 24 * 3600.0, ge=3600.0, le=90 * 24 * 3600.0, description="Seconds that closed commands are kept."
     )
@@ -39,6 +55,15 @@ class Settings(ServiceSettings):
     @property
     def limits(self) -> Limits:
         return Limits(self.sends_at_once, self.graph_timeout, self.graph_read_timeout)
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(
+            text=self.page_rate,
+            media=self.page_media_rate,
+            waiting=max(1, self.sends_at_once // 4),
+            pause=self.page_pause,
+        )
 
     @property
     def rules(self) -> Rules:

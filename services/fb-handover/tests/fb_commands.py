@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fb_handover.order import Context, Rules
 from fb_handover.outgoing import Row, State, Step, first_step
 from schemas.bots import MessengerChannel
-from schemas.commands import PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
+from schemas.commands import ExtendThread, PassThread, ReadProfile, ReadThread, SendMessage, Silence, TakeThread
 from schemas.messages import Button, OutMessage, Person, QuickReply, Speaker
 
 PAGE = "104821769032215"
@@ -39,6 +39,10 @@ def passes_thread(name="c-pass", psid="7733", epoch=1):
 
 def takes_thread(name="c-take", psid="7733", epoch=1):
     return TakeThread(id=name, conversation=conversation(psid), epoch=epoch)
+
+
+def extends_thread(name="c-extend", psid="7733", epoch=1, seconds=3600):
+    return ExtendThread(id=name, conversation=conversation(psid), epoch=epoch, seconds=seconds)
 
 
 def reads_thread(name="c-owner", psid="7733", epoch=1):

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fb_handover import graph_body, order
-from fb_handover.order import Act, Listen, Met, Transition
+from fb_handover.order import Act, Listen, Look, Looked, Met, Shut, Transition
 from fb_handover.outgoing import State, Step
 from graphapi.answers import Accepted, Later, NotOwner, Permanent, Unknown
+from graphapi.errors import Consequence
 from schemas.conversations import (
     CommandSuppressed,
     MessageRefused,
@@ -34,6 +35,9 @@ verdicts = st.sampled_from(
         Permanent("Blocked.", 27, None),
         NotOwner(10, 2018300),
         Unknown("cut off"),
+        Later("limit", pauses="page"),
+        Later("slowly", wait=20.0),
+        Permanent("The token.", 190, None, Consequence.STOP_PAGE),
     ]
 )
 messages = st.sampled_from(
@@ -54,7 +58,11 @@ commands = st.one_of(
     ),
     st.sampled_from([passes_thread(), takes_thread(), reads_thread(), reads_profile()]),
 )
-happenings = st.lists(st.tuples(verdicts, st.sampled_from(["nothing", "silence", "echo", "crash"])), max_size=8)
+happenings = st.lists(
+    st.tuples(verdicts, st.sampled_from(["nothing", "silence", "echo", "crash", "arrived"])), max_size=8
+)
+looks = st.sampled_from(["right", "right", "unread", "blind"])
+"""What Facebook's list of the conversation tells: what is so; nothing at the moment; never anything."""
 FINAL = (MessageSent, MessageRefused, ThreadMoved, ThreadRefused, ThreadOwnerRead, ProfileRead, CommandSuppressed)
 YES = Accepted({"message_id": "m_2", "success": True})
 
@@ -62,10 +70,13 @@ YES = Accepted({"message_id": "m_2", "success": True})
 class Life:
     """One command from storing to its end. What Facebook accepted, or may have, is counted by part."""
 
-    def __init__(self, command, script):
+    def __init__(self, command, script, look="blind"):
         self.command = command
         self.row = row(command)
         self.script = list(script)
+        self.look = look
+        self.shut_next = False
+        self.begun_while_shut = 0
         self.reports = []
         self.accepted = {}
         self.perhaps = {}
@@ -82,10 +93,15 @@ class Life:
         raise AssertionError(f"{self.command} does not end")
 
     def _step(self):
-        decision = order.decide(self.row, context(), connected=True)
+        shut = Shut(5.0, "a limit") if self.shut_next else None
+        decision = order.decide(self.row, context(), connected=True, shut=shut)
+        self.begun_while_shut += self.shut_next and isinstance(decision, Act)
+        self.shut_next = False
         if isinstance(decision, Listen):
             self.unheard = not self.unheard  # once still behind, then caught up
             decision = order.after_listening(self.row, context(), heard_all=not self.unheard)
+        if isinstance(decision, Look):
+            decision = order.after_looking(self.row, self._looked(), context())
         if isinstance(decision, Transition):
             self._keep(decision, Met(silenced=self.silenced))
             return
@@ -98,16 +114,24 @@ class Life:
             happening = "nothing"  # what Facebook refuses has no echo
         self.begun_after_silence += self.silenced and self.row.step not in {Step.READ_OWNER, Step.READ_PROFILE}
         begun = replace(self.row, state=State.SENDING, attempts=self.row.attempts + 1)
-        if begun.step is Step.SEND and (isinstance(verdict, Accepted) or happening == "echo"):
+        arrived = happening == "arrived" and isinstance(verdict, Unknown)  # and no echo tells
+        if begun.step is Step.SEND and (isinstance(verdict, Accepted) or happening == "echo" or arrived):
             self.accepted[begun.part] = self.accepted.get(begun.part, 0) + 1
         if begun.step is Step.SEND and (isinstance(verdict, Accepted | Unknown) or happening in {"echo", "crash"}):
             self.perhaps[begun.part] = self.perhaps.get(begun.part, 0) + 1
         self.silenced = self.silenced or happening == "silence"
+        self.shut_next = getattr(verdict, "pauses", None) is not None or getattr(verdict, "dead_token", False)
         echo = "m_echo" if happening == "echo" and begun.step is Step.SEND else None
         if happening == "crash":
             self.row = replace(begun, silenced=self.silenced)
             return
         self._keep(order.after(begun, verdict, context(), CHANNEL), Met(self.silenced, echo, begun.part))
+
+    def _looked(self):
+        if self.look == "unread":
+            return Looked(again=True)
+        there = self.look == "right" and self.accepted.get(self.row.part, 0) > 0
+        return Looked("m_list" if there else None)
 
     def _keep(self, transition, met):
         told = order.meet(transition, met, context())
@@ -171,6 +195,31 @@ def test_facebook_accepts_no_part_twice_where_it_told_the_outcome(command, scrip
 @given(commands, happenings)
 def test_nothing_begins_after_a_silence_met_it(command, script):
     assert Life(command, script).live().begun_after_silence == 0
+
+
+@many
+@given(
+    st.builds(says, message=messages, then_pass=st.booleans(), person=st.booleans()),
+    happenings.map(lambda script: [(verdict, happens) for verdict, happens in script if happens != "echo"]),
+)
+def test_facebook_accepts_no_part_twice_where_its_list_tells_what_arrived(command, script):
+    """Also where an answer was lost, or the process died, and no echo ever comes."""
+    life = Life(command, script, "right").live()
+    assert all(times == 1 for times in life.accepted.values())
+
+
+@many
+@given(st.builds(says, message=messages, person=st.booleans()), happenings)
+def test_a_message_that_facebooks_list_has_is_never_told_as_uncertain(command, script):
+    life = Life(command, script, "right").live()
+    uncertain = [report for report in of(life, MessageRefused) if report.kind == "uncertain"]
+    assert not uncertain or life.row.part not in life.accepted
+
+
+@many
+@given(commands, happenings, looks)
+def test_nothing_is_asked_of_facebook_while_the_page_is_shut(command, script, look):
+    assert Life(command, script, look).live().begun_while_shut == 0
 
 
 @many

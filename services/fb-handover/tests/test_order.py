@@ -10,6 +10,7 @@ from fb_commands import (
     INBOX,
     begun,
     context,
+    extends_thread,
     passes_thread,
     reads_profile,
     reads_thread,
@@ -19,14 +20,16 @@ from fb_commands import (
 )
 
 from fb_handover import order
-from fb_handover.order import Act, Listen, Met, Transition
+from fb_handover.order import Act, Listen, Look, Looked, Met, Shut, Transition
 from fb_handover.outgoing import State, Step
 from graphapi.answers import Accepted, Later, NotOwner, Permanent, Unknown
+from graphapi.errors import Consequence
 from schemas.conversations import (
     CommandSuppressed,
     MessageRefused,
     MessageSent,
     ProfileRead,
+    ThreadExtended,
     ThreadMoved,
     ThreadOwnerRead,
     ThreadRefused,
@@ -37,6 +40,7 @@ OK = Accepted({"recipient_id": "7733", "message_id": "m_1"})
 DONE = Accepted({"success": True})
 OTHERS = NotOwner(10, 2018300)
 NO = Permanent("No.", 100, None)
+NOT_THERE = Looked()
 PICTURE_AND_TEXT = OutMessage(text="Look", image_url="https://x.example/a.png")
 
 
@@ -44,11 +48,13 @@ def after(a_row, verdict, **rules):
     return order.after(a_row, verdict, context(**rules), CHANNEL)
 
 
-def decide(a_row, *, connected=True, heard_all=True, **rules):
-    """With all echoes heard unless told otherwise."""
-    decision = order.decide(a_row, context(**rules), connected=connected)
+def decide(a_row, *, connected=True, heard_all=True, looked=NOT_THERE, shut=None, **rules):
+    """With all echoes heard, and the message not in Facebook's list, unless told otherwise."""
+    decision = order.decide(a_row, context(**rules), connected=connected, shut=shut)
     if isinstance(decision, Listen):
-        return order.after_listening(a_row, context(**rules), heard_all=heard_all)
+        decision = order.after_listening(a_row, context(**rules), heard_all=heard_all)
+    if isinstance(decision, Look):
+        return order.after_looking(a_row, looked, context(**rules))
     return decision
 
 
@@ -87,6 +93,44 @@ def test_a_message_that_went_alone_is_told_as_not_passed_and_the_pass_follows():
     assert isinstance(sent, MessageSent)
     assert not sent.passed
     assert (told.row.state, told.row.step) == (State.WAITING, Step.PASS)
+
+
+def test_a_pass_that_follows_waits_for_the_echo_of_its_message_and_no_longer_than_five_seconds():
+    told = after(begun(says(then_pass=True), riding=False), OK)
+    assert told.delay == 5.0
+    assert order.meet(told, Met(), context()).delay == 5.0
+
+
+def test_an_echo_that_came_before_the_answer_lets_the_pass_follow_at_once():
+    told = after(begun(says(then_pass=True), riding=False), OK)
+    assert order.meet(told, Met(mid="m_1"), context()).delay == 0.0
+
+
+def test_an_echo_of_an_earlier_part_does_not_let_the_pass_follow():
+    command = says(then_pass=True, message=PICTURE_AND_TEXT)
+    told = after(begun(command, riding=False, part=1), OK)
+    assert order.meet(told, Met(mid="m_0", part=0), context()).delay == 5.0
+
+
+def test_an_echo_that_comes_while_the_pass_waits_for_it_calls_it():
+    told = after(begun(says(then_pass=True), riding=False), OK)
+    heard = order.hear(told.row, "m_1", 0, context())
+    assert heard == Transition(told.row)
+    assert decide(heard.row) == Act()
+
+
+def test_an_echo_does_not_hasten_a_pass_that_facebook_put_off():
+    waiting = after(begun(says(then_pass=True), step=Step.PASS, riding=False, mid="m_1"), Later("No.", code=2))
+    assert waiting.delay == 1.0
+    assert order.meet(waiting, Met(mid="m_1"), context()).delay == 1.0
+
+
+def test_an_extension_is_told_with_its_seconds():
+    told = after(begun(extends_thread(seconds=7200), step=Step.EXTEND), DONE)
+    assert told.row.state is State.DONE
+    [extended] = told.reports
+    assert isinstance(extended, ThreadExtended)
+    assert (extended.command, extended.seconds) == ("c-extend", 7200)
 
 
 def test_a_pass_that_follows_a_message_is_told_as_moved():
@@ -170,6 +214,48 @@ def test_a_lost_answer_waits_for_the_echo_without_sending_again():
     assert (told.row.state, told.delay, told.reports) == (State.SENDING, 30.0, ())
 
 
+def test_facebooks_own_time_to_wait_counts_and_the_back_off_where_it_is_longer():
+    assert after(begun(says()), Later("busy", wait=17.0)).delay == 17.0
+    assert after(begun(says(), attempts=7), Later("busy", wait=17.0)).delay == 60.0
+
+
+@pytest.mark.parametrize(
+    ("command", "step"), [(says(), Step.SEND), (passes_thread(), Step.PASS), (takes_thread(), Step.TAKE)]
+)
+def test_what_a_dead_token_refused_waits_for_another_token(command, step):
+    dead = Permanent("The token.", 190, None, Consequence.STOP_PAGE)
+    told = after(begun(command, step=step), dead)
+    assert (told.row.state, told.row.step, told.reports) == (State.WAITING, step, ())
+
+
+# --- a page for which nothing may be asked
+
+
+def test_nothing_is_asked_for_a_page_that_is_shut_and_the_conversation_rests_as_long():
+    told = decide(row(says()), shut=Shut(42.0, "the page's limit"))
+    assert isinstance(told, Transition)
+    assert (told.row.state, told.delay, told.reason, told.reports) == (State.WAITING, 42.0, "the page's limit", ())
+
+
+@pytest.mark.parametrize(("command", "report"), [(reads_thread(), ThreadOwnerRead), (reads_profile(), ProfileRead)])
+def test_a_question_about_a_page_that_is_shut_is_answered_at_once_as_not_known(command, report):
+    told = decide(row(command), shut=Shut(42.0, "the page's limit"))
+    assert isinstance(told, Transition)
+    assert [type(each) for each in told.reports] == [report]
+
+
+def test_what_waits_for_a_page_that_is_shut_is_given_up_in_its_time():
+    told = decide(row(says(), age=24 * 3600.0), shut=Shut(42.0, "the page's limit"))
+    assert isinstance(told, Transition)
+    assert told.row.state is State.REFUSED
+
+
+def test_an_echo_counts_though_the_page_is_shut():
+    told = decide(begun(says(), mid="m_7"), shut=Shut(42.0, "the page's limit"))
+    assert isinstance(told, Transition)
+    assert told.row.state is State.DONE
+
+
 # --- parts
 
 
@@ -233,6 +319,30 @@ def test_without_an_echo_a_persons_message_is_uncertain_and_not_sent_again():
     [refused] = told.reports
     assert isinstance(refused, MessageRefused)
     assert (told.row.state, refused.kind) == (State.UNCERTAIN, "uncertain")
+
+
+@pytest.mark.parametrize("person", [False, True])
+def test_a_message_that_facebooks_list_has_is_sent(person):
+    told = decide(begun(says(person=person), sending_for=30.1), looked=Looked("m_9"))
+    assert isinstance(told, Transition)
+    [sent] = told.reports
+    assert (told.row.state, sent.mid) == (State.DONE, "m_9")
+
+
+@pytest.mark.parametrize("person", [False, True])
+def test_while_facebooks_list_cannot_be_read_nothing_is_given_up_but_not_for_ever(person):
+    told = decide(begun(says(person=person), sending_for=80.0), looked=Looked(again=True))
+    assert isinstance(told, Transition)
+    assert (told.row.state, told.delay, told.reports) == (State.SENDING, 3.0, ())
+    told = decide(begun(says(person=person), sending_for=91.0), looked=Looked(again=True))
+    assert isinstance(told, Transition)
+    assert told.row.state is (State.UNCERTAIN if person else State.WAITING)
+
+
+def test_a_part_that_facebooks_list_has_is_followed_by_the_next():
+    told = decide(begun(says(message=PICTURE_AND_TEXT), sending_for=30.1), looked=Looked("m_9"))
+    assert isinstance(told, Transition)
+    assert (told.row.state, told.row.part, told.row.mid) == (State.WAITING, 1, None)
 
 
 def test_without_an_echo_a_silenced_message_is_not_sent_again():

@@ -5,15 +5,15 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from fb_commands import AT, begun, context, passes_thread, reads_thread, says, silence
+from fb_commands import AT, PAGE, begun, context, passes_thread, reads_thread, says, silence
 from pydantic import SecretStr
 
 from fb_handover import intake, order, repository
 from fb_handover.graph_body import Origin, write_metadata
 from fb_handover.handlers import Commands, Echoes
-from fb_handover.order import Transition
+from fb_handover.order import Looked, Transition
 from fb_handover.outgoing import State, Step
-from fb_handover.repository import LaneLost, Outbound
+from fb_handover.repository import LaneLost, Outbound, PageShut
 from fb_handover.settings import Settings
 from graphapi.answers import Accepted, Later, Unknown
 from runtime.migrations import migrate
@@ -290,7 +290,7 @@ async def test_a_command_stored_while_a_close_waits_for_the_lane_is_gone_on_with
 async def test_an_echo_noted_while_a_close_waits_for_the_lane_is_met(pool, outbound):
     [conversation] = await taken(pool, outbound, says(name="a"))
     row = conversation.row
-    uncertain = order.after_listening(replace(row, unknowns=1), context(), heard_all=True)
+    uncertain = order.after_looking(replace(row, unknowns=1), Looked(), context())
     assert uncertain.row.state is State.UNCERTAIN
     async with transaction(pool) as tx:
         [heard] = await repository.echoed(tx, [says().conversation], ["a"])
@@ -513,7 +513,8 @@ async def test_nothing_that_runs_for_each_message_reads_a_whole_table(pool, outb
         "next_due": ([PARTITION],),
         "oldest": ([PARTITION],),
         "head": (says().conversation,),
-        "begin": (says().conversation, 1, 1, 60.0),
+        "begin": (says().conversation, 1, 1, 60.0, PAGE),
+        "known_mids": (says().conversation, 90.0),
         "hold_lane": (says().conversation, 1),
         "met": (1,),
         "close": (
@@ -550,6 +551,51 @@ async def test_nothing_that_runs_for_each_message_reads_a_whole_table(pool, outb
         # a time that is a filter, not a bound of the index, has every row of it read
         assert "Filter: (due_at" not in plan, f"{name}:\n{plan}"
         assert "Filter: (updated_at" not in plan, f"{name}:\n{plan}"
+
+
+async def shut(pool, page=PAGE):
+    await pool.execute("INSERT INTO page (page, paused_until) VALUES ($1, 'infinity')", page)
+
+
+async def test_nothing_is_begun_for_a_page_that_any_process_has_paused(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    row = await outbound.head(lane)
+    await shut(pool)
+    with pytest.raises(PageShut):
+        await outbound.begin(lane, row)
+    assert await states(pool) == {"a": "waiting"}
+    await pool.execute("UPDATE page SET paused_until = clock_timestamp()")
+    assert await outbound.begin(lane, row) is not None
+
+
+async def test_a_message_stored_for_a_page_without_a_good_token_is_not_begun(pool, outbound):
+    await pool.execute("INSERT INTO page (page, stopped_token, stopped_version) VALUES ($1, 'x', 1)", PAGE)
+    [conversation] = await taken(pool, outbound, says(name="a"))
+    assert (conversation.row.state, conversation.row.attempts) == (State.WAITING, 0)
+    assert await states(pool) == {"a": "waiting"}
+
+
+async def test_a_silence_stops_what_waits_for_a_paused_page_and_leaves_what_a_person_said(pool, outbound):
+    await shut(pool)
+    await store(pool, says(name="bot"), says(name="person", person=True))
+    await store(pool, silence(2))
+    assert await states(pool) == {"bot": "suppressed", "person": "waiting"}
+
+
+async def test_a_claim_is_given_back_for_a_while_and_not_where_it_was_lost(pool, outbound):
+    await store(pool, says(name="a"))
+    lane = await claimed(outbound)
+    await outbound.release(replace(lane, fence=lane.fence + 1), 0.0)
+    assert await outbound.claim([PARTITION], 10) == []
+    await outbound.release(lane, 30.0)
+    assert 20.0 < await outbound.next_due([PARTITION]) < 31.0
+
+
+async def test_message_ids_of_the_conversations_other_commands_are_known(pool, outbound):
+    await store(pool, says(name="a"), says(name="b"), says(name="c", psid="99"))
+    await pool.execute("UPDATE outgoing SET state = 'done', mid = 'm_' || command WHERE command <> 'b'")
+    assert await outbound.known_mids(says().conversation, 60.0) == {"m_a"}
 
 
 def test_a_step_after_typing_is_a_step_of_the_same_row():

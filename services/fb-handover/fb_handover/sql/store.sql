@@ -1,6 +1,7 @@
 -- Appends commands in the order given, making the lanes that are missing and locking the others; commands that are there
 -- already are left as they are. A lane that is made is claimed where that is wanted, and then a command that `begins` is
--- `sending` at once and has its ledger entry with it. A lane that is there gets a new version: see close.sql.
+-- `sending` at once and has its ledger entry with it, unless nothing may be asked for its page. A lane that is there gets a
+-- new version: see close.sql.
 -- Parts of a statement that has a table `moved` of one row; where it is empty nothing is written.
 -- $1 conversations, $2 partition, $3 owner, $4 seconds of a claim, $5 whether a claim is wanted; of each command: $6 conversations,
 -- $7 pages, $8 commands, $9 epochs, $10 kinds, $11 bodies, $12 traceparents, $13 states, $14 steps, $15 whether it begins
@@ -19,10 +20,15 @@ opened AS (
         $6::text[], $7::text[], $8::text[], $9::integer[], $10::text[], $11::json[], $12::text[], $13::text[], $14::text[], $15::boolean[]
     ) WITH ORDINALITY AS incoming (conversation, page, command, epoch, kind, body, traceparent, state, step, begins, place)
     JOIN opened USING (conversation)
-    CROSS JOIN LATERAL (SELECT begins AND made AND owned AS begun) AS ledger
+    CROSS JOIN LATERAL (
+        SELECT begins AND made AND owned AND NOT EXISTS (
+            SELECT FROM page AS shut
+            WHERE shut.page = incoming.page AND (shut.paused_until > clock_timestamp() OR shut.stopped_token IS NOT NULL)
+        ) AS begun
+    ) AS ledger
     ORDER BY place
     ON CONFLICT (command) DO NOTHING
-    RETURNING conversation, command, position
+    RETURNING conversation, command, position, state = 'sending' AS begun
 ), told AS (
-    SELECT conversation, fence, made, made AND owned AS claimed, command, position FROM opened LEFT JOIN appended USING (conversation)
+    SELECT conversation, fence, made, made AND owned AS claimed, command, position, begun FROM opened LEFT JOIN appended USING (conversation)
 )
