@@ -41,7 +41,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment or a Job: both have one container."""
+    """A Deployment, a StatefulSet or a Job: all have one container."""
 
     body: Body
 
@@ -125,7 +125,13 @@ def only(kind: str, name: str) -> Body:
 
 
 def deployments() -> list[Workload]:
-    return [Workload(body) for body in all_of("Deployment")]
+    """What stays up, as a Deployment or, where a pod keeps something, as a StatefulSet."""
+    return [Workload(body) for kind in ("Deployment", "StatefulSet") for body in all_of(kind)]
+
+
+def deployment_of(name: str) -> Workload:
+    (found,) = [each for each in deployments() if each.name == name]
+    return found
 
 
 def jobs() -> list[Workload]:

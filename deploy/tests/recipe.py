@@ -36,6 +36,11 @@ mount -o remount,bind,ro {HOME}
 mount -o remount,bind,ro /
 """
 _TMP: Final = "mount -t tmpfs -o mode=1777 tmpfs /tmp\n"
+_VOLUME: Final = """
+mount -t tmpfs -o mode=755 tmpfs {folder.parent}
+mkdir -m 2770 {folder}
+chown 0:{group} {folder}
+"""  # as the kubelet makes it with an fsGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,11 @@ def command(workload: Workload, folder: Path, files: Path) -> list[str | Path]:
     uid, gid = user()
     rights = f"setpriv --reuid {uid} --regid {gid} --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all"
     mounts = [each["mountPath"] for each in workload.container["volumeMounts"] if not each.get("readOnly")]
-    assert mounts in ([], ["/tmp"])  # noqa: S108 - the pod's own
-    script = f'{_OPT}{_READ_ONLY}{_TMP if mounts else ""}cd /; exec {rights} "$@"'
+    writable = "".join(
+        _TMP if each == "/tmp" else _VOLUME.format(folder=Path(each), group=gid)  # noqa: S108 - the pod's own
+        for each in mounts
+    )
+    script = f'{_OPT}{_READ_ONLY}{writable}cd /; exec {rights} "$@"'
     return [*_UNSHARE, script, "sh", folder, files, sys.base_prefix, *workload.container["command"]]
 
 

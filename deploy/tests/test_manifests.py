@@ -26,6 +26,7 @@ from manifests import (
     Workload,
     all_of,
     chosen,
+    deployment_of,
     deployments,
     documents,
     everything,
@@ -132,7 +133,7 @@ def test_kubectl_builds_the_example_and_the_result_passes_too(stage: str) -> Non
     assert bodies
     for body in bodies:
         kubernetes_validate.validate(body, KUBERNETES[0], strict=True)
-        if body["kind"] in {"Deployment", "Job"}:
+        if body["kind"] in {"Deployment", "StatefulSet", "Job"}:
             assert Workload(body).container["image"] == f"registry.example.com/convoboss:{VERSION}"
 
 
@@ -148,7 +149,7 @@ def test_every_service_has_a_deployment_an_account_and_a_budget() -> None:
 
 @each_service
 def test_command_and_port_are_the_services_own(service: Service) -> None:
-    container = Workload(only("Deployment", service.name)).container
+    container = deployment_of(service.name).container
     assert container["command"] == ["python", "-m", service.package]
     assert importlib.util.find_spec(f"{service.package}.__main__") is not None
     port = service.settings.model_fields["http_port"].default
@@ -197,7 +198,7 @@ def test_a_variable_that_is_no_setting_is_noticed() -> None:
 
 @each_service
 def test_nothing_is_left_to_a_default_that_suits_only_the_local_stack(service: Service) -> None:
-    workload = Workload(only("Deployment", service.name))
+    workload = deployment_of(service.name)
     given = {setting(variable, service.settings)[0] for variable in workload.environment()}
     assert wanted(service) - given == set()
     assert not {"database_url", "secret_keys"} & given - wanted(service), "a secret that the service does not need"
@@ -331,11 +332,31 @@ def test_a_pod_has_time_to_drain(deployment: Workload) -> None:
 @each_deployment
 def test_a_rollout_never_has_fewer_pods_than_asked_for(deployment: Workload) -> None:
     spec = deployment.body["spec"]
-    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    if (
+        deployment.body["kind"] == "StatefulSet"
+    ):  # one at a time, for a pod's volume is its own; all at once at the start
+        assert spec["updateStrategy"] == {"type": "RollingUpdate"}
+        assert spec["podManagementPolicy"] == "Parallel"
+    else:
+        assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     assert spec.get("minReadySeconds", 0) == (0 if deployment.name in OUTSIDE else 15)
-    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in all_of("HorizontalPodAutoscaler")}
-    assert scaled == {"ingress"}
+    targets = [each["spec"]["scaleTargetRef"] for each in all_of("HorizontalPodAutoscaler")]
+    scaled = {each["name"] for each in targets}
+    assert [(each["kind"], each["name"]) for each in targets] == [("StatefulSet", "ingress")]
     assert ("replicas" in spec) != (deployment.name in scaled), "one owner of the number of pods"
+
+
+def test_webhooks_that_wait_on_disk_outlive_their_pod_and_have_room() -> None:
+    (body,) = all_of("StatefulSet")
+    ingress = Workload(body)
+    assert ingress.name == "ingress"
+    (claim,) = body["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    (mount,) = [each for each in ingress.container["volumeMounts"] if each["name"] == claim["metadata"]["name"]]
+    assert Path(ingress.environment()["CONVOBOSS_SPOOL_DIRECTORY"]).parent == Path(mount["mountPath"])
+    assert body["spec"]["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+    room = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) * 1024**3
+    assert room > 1.1 * services()["ingress"].settings.model_fields["spool_bytes"].default
 
 
 # --- who belongs to whom
