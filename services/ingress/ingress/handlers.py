@@ -12,8 +12,10 @@ from prometheus_client import Counter
 
 from ingress import metrics, webhook
 from ingress.channels import Channels
+from ingress.gate import Gate
 from ingress.load import Load, Share
 from ingress.messenger import Parsed, parse
+from ingress.outages import Outages
 from ingress.refusals import (
     RETRY_AFTER,
     BadSignature,
@@ -28,7 +30,7 @@ from ingress.refusals import (
     WrongToken,
 )
 from ingress.routing import Router
-from ingress.signature import HEADER, is_signed, is_token
+from ingress.signature import HEADER, is_token, signed_with
 from runtime import tracing
 from runtime.errors import Later, Overloaded, WrongPartitions
 from runtime.logs import get_logger
@@ -49,9 +51,20 @@ class Publishes(Protocol):
 class Webhook:
     """`/webhooks/messenger`. Answers 503 until `open` was called."""
 
-    def __init__(self, *, channels: Channels, load: Load, budget: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        channels: Channels,
+        gate: Gate,
+        outages: Outages,
+        load: Load,
+        budget: float,
+        now: Callable[[], datetime],
+    ) -> None:
         self._channels = self._current = channels
         self._sure = True
+        self._gate = gate
+        self._outages = outages
         self._load = load
         self._budget = budget
         self._now = now
@@ -119,7 +132,8 @@ class Webhook:
 
     async def _take(self, request: web.Request, body: bytes, within: float) -> int:
         known = self._channels.known
-        if not is_signed(body, request.headers.get(HEADER), known.app_secrets):
+        secret = signed_with(body, request.headers.get(HEADER), known.app_secrets)
+        if secret is None:
             raise BadSignature if self._sure else NotReady
         try:
             document = webhook.document(body)
@@ -130,11 +144,14 @@ class Webhook:
             return 0
         with tracing.span("webhook", request.headers.get("traceparent"), root=True) as traceparent:
             found = parse(document, received=self._now())
-            router = Router(body, known.pages, traceparent)
+            began = time.monotonic()
+            await self._gate.settled(lambda: {part.element.page for part in found if isinstance(part, Parsed)}, within)
+            router = Router(body, self._gate.through(known, known.apps[secret], self._now()), traceparent)
             packed = router.records(found)
             if not self._sure and "unknown_page" in router.letters:
                 raise NotReady
-            await self._store(packed, within)
+            await self._store([*router.facts(), *packed], within - (time.monotonic() - began))
+            self._outages.taken()
         _count(found, router)
         return len(found)
 
@@ -150,6 +167,8 @@ class Webhook:
 
     def _refuse(self, refusal: Refused) -> web.Response:
         metrics.REFUSED.labels(refusal.code).inc()
+        if refusal.status == NotStored.status:
+            self._outages.refused()
         now = time.monotonic()
         if now - self._said.get(refusal.code, -SAY_EVERY) >= SAY_EVERY:  # a flood must not fill a disk
             self._said[refusal.code] = now

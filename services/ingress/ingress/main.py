@@ -1,17 +1,19 @@
-"""Wires ingress: the channels from the topic `bots`, the webhook, the publisher."""
+"""Wires ingress: the channels from the topic `bots`, the webhook, the publisher, and what looks after the pages."""
 
 import asyncio
 import logging
 import random
 from asyncio import FIRST_COMPLETED
-from datetime import UTC, datetime
 
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
+from ingress.care import Care, now
 from ingress.channels import Channels
+from ingress.gate import Gate
 from ingress.handlers import Webhook
 from ingress.load import Load
+from ingress.outages import Outages
 from ingress.settings import IngressSettings
 from ingress.spooling import Spooling
 from runtime import backoff, service
@@ -21,7 +23,7 @@ from runtime.http import HttpServer
 from runtime.kafka import Publisher
 from runtime.logs import Sparse
 from runtime.secrets import SecretBox
-from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS
+from schemas.topics import BOTS, CONVERSATIONS, DEAD_LETTERS, PAGES
 
 RETRY_FIRST = 0.2  # seconds
 RETRY_CAP = 3.0  # seconds
@@ -31,11 +33,14 @@ CATCH_UP = 60.0  # seconds for all bots' settings
 async def run(settings: IngressSettings) -> None:
     health = Health()
     channels = Channels(SecretBox(settings.secret_keys))
+    gate, outages = Gate(now), Outages(settings.missed_after, now)
     webhook = Webhook(
         channels=channels,
+        gate=gate,
+        outages=outages,
         load=Load(max_requests=settings.webhook_requests, max_bytes=settings.webhook_bytes),
         budget=settings.webhook_budget,
-        now=lambda: datetime.now(UTC),
+        now=now,
     )
     app = web.Application()
     app.add_routes(webhook.routes())
@@ -46,7 +51,7 @@ async def run(settings: IngressSettings) -> None:
     # with a spool, a broker that is away is no reason to be sent no webhooks
     broker_health = Health() if settings.spool_directory else health
     publisher: Publisher | None = None
-    following: asyncio.Task[None] | None = None
+    following: set[asyncio.Task[None]] = set()
     try:
         if settings.spool_directory:
             spooling = Spooling(settings, health)
@@ -57,19 +62,21 @@ async def run(settings: IngressSettings) -> None:
             settings, BOTS, spooling.both(channels.apply) if spooling else channels.apply, broker_health
         )
         await reader.catch_up(CATCH_UP)
+        care = Care(settings, publisher, channels, gate, outages, broker_health)
+        await care.read(CATCH_UP)
         if spooling is None:
             webhook.open(publisher)
         else:
             spooling.connect(publisher, webhook)
-        following = asyncio.create_task(reader.run())
+        following = {asyncio.create_task(reader.run()), asyncio.create_task(care.run())}
         # when this is cancelled, they go on until the server has stopped
-        ended, _ = await asyncio.wait({following, *(spooling.tasks if spooling else ())}, return_when=FIRST_COMPLETED)
+        ended, _ = await asyncio.wait({*following, *(spooling.tasks if spooling else ())}, return_when=FIRST_COMPLETED)
         ended.pop().result()
     finally:
         await server.stop()  # requests under way still need the publisher
-        if following is not None:
-            following.cancel()
-            await asyncio.wait({following})
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
         if spooling is not None:
             await spooling.close()
         if publisher is not None:
@@ -80,7 +87,7 @@ async def _checked(publisher: Publisher, component: Component) -> None:
     """Returns when the topics are there; raise WrongPartitions where another number of partitions would mix up the order."""
     for delay in backoff.delays(RETRY_FIRST, RETRY_CAP, random):
         try:
-            for topic in (CONVERSATIONS, DEAD_LETTERS):
+            for topic in (CONVERSATIONS, DEAD_LETTERS, PAGES):
                 await publisher.producer(topic)
         except KafkaError as error:
             component.failing(f"not there yet: {error}")

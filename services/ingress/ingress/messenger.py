@@ -258,7 +258,7 @@ class _Reading:
         page = self.element.page
         if mid is None:
             return f"messenger:{page}:{kind}:{_digest(self._sender, self._stamp(), self.raw.get(kind, self.raw))}"
-        return f"messenger:{page}:{mid}" if len(mid) <= MAX_MID else f"messenger:{page}:{_digest(mid)}"
+        return event_id(page, mid)
 
     def _conversation(self) -> str:
         customer = self._other()
@@ -355,6 +355,11 @@ def _degrees(value: object) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
     return None
+
+
+def event_id(page: str, mid: str) -> str:
+    """The id of what a customer said with the message id `mid`; of an echo, `:echo` follows."""
+    return f"messenger:{page}:{mid}" if len(mid) <= MAX_MID else f"messenger:{page}:{_digest(mid)}"
 
 
 def _digest(*parts: object) -> str:

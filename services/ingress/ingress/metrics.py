@@ -12,6 +12,20 @@ SECONDS = histogram("ingress_webhook_seconds", "From a webhook's arrival to its 
 IN_FLIGHT = gauge("ingress_webhooks_in_flight", "Webhooks under way.")
 PAGES = gauge("ingress_pages", "Facebook pages whose webhooks are taken.")
 UNUSABLE = gauge("ingress_unusable_pages", "Pages whose secrets cannot be decrypted: their webhooks are refused.")
+UNKNOWN_PAGES = gauge(
+    "ingress_unknown_pages", "Pages that no bot has and whose webhooks come: they wait in the dead letters."
+)
+FAILING = gauge("ingress_failing_pages", "Pages of which an aspect is failing, as of the topic pages.", ("aspect",))
+REPAIRS = counter(
+    "ingress_subscription_repairs_total",
+    "Times that webhooks of a page did not come and were ordered anew.",
+    ("reason",),
+)
+TAKEN_IN = counter("ingress_taken_in_total", "Dead letters of pages that became known, taken into the log.")
+CAUGHT_UP = counter("ingress_caught_up_total", "Events that were read from Facebook's Conversations API.")
+CUT = counter(
+    "ingress_cut_conversations_total", "Conversations in which more was missed than Facebook keeps to be read."
+)
 SPOOL_BYTES = gauge("ingress_spool_bytes", "Bytes of the spool's files: what waits on disk until the broker has it.")
 SPOOL_RECORDS = gauge("ingress_spool_records", "Records that wait in the spool.")
 SPOOL_AGE = gauge("ingress_spool_age_seconds", "How long the oldest of them has waited; 0 while the spool is empty.")

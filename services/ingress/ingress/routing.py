@@ -3,18 +3,19 @@
 import base64
 import hashlib
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from pydantic_core import PydanticSerializationError
 
+from ingress.gate import Through
 from ingress.messenger import Parsed
 from ingress.spans import Path, Spans
 from ingress.webhook import Broken
 from runtime.errors import RecordTooLarge
 from runtime.packing import Packed, pack_one
 from schemas.deadletters import DeadLetter
-from schemas.topics import CONVERSATIONS, DEAD_LETTERS
+from schemas.topics import CONVERSATIONS, DEAD_LETTERS, PAGES
 
 ORIGIN: Final = "webhooks/messenger"
 MAX_ORIGINAL: Final = 600_000
@@ -24,24 +25,34 @@ Reason = Literal["undecodable", "unaddressed", "unknown_page"]
 
 
 class Router:
-    """Sorts what one webhook held. `pages`: those that a bot has."""
+    """Sorts what one webhook held. `through`: the pages whose events may go to the log."""
 
-    def __init__(self, body: bytes, pages: Container[str], traceparent: str | None) -> None:
+    def __init__(self, body: bytes, through: Through, traceparent: str | None) -> None:
         self._spans: Spans | None = None
         self._body = body
-        self._pages = pages
+        self._through = through
         self._traceparent = traceparent
         self.letters: dict[Reason, int] = {}
+        self._strangers: dict[str, None] = {}
 
     def records(self, found: Sequence[Parsed | Broken]) -> list[Packed]:
         """One record for each part, in the same order. An event that cannot be a record becomes a dead letter."""
         return [self._one(part) for part in found]
 
+    def facts(self) -> list[Packed]:
+        """What is told of pages that no bot has, as far as not all pods know it. It has to be stored before the records."""
+        if not self._strangers:
+            return []
+        facts = [self._through.unknown(page) for page in self._strangers]
+        return [pack_one(PAGES, fact, self._traceparent) for fact in facts if fact is not None]
+
     def _one(self, part: Parsed | Broken) -> Packed:
         if isinstance(part, Broken):
             return self._letter(part, part.reason, part.error)
-        if part.element.page not in self._pages:
-            return self._letter(part, "unknown_page", "")
+        page = part.element.page
+        if page not in self._through.pages:
+            self._strangers[page] = None
+            return self._letter(part, "unknown_page", self._through.why(page), apps=self._through.apps)
         try:
             return pack_one(CONVERSATIONS, part.event, self._traceparent)
         except RecordTooLarge as error:
@@ -49,13 +60,16 @@ class Router:
         except (PydanticSerializationError, RecursionError):
             return self._letter(part, "undecodable", "nested too deeply to be kept")
 
-    def _letter(self, part: Parsed | Broken, reason: Reason, error: str) -> Packed:
+    def _letter(self, part: Parsed | Broken, reason: Reason, error: str, apps: frozenset[str] = frozenset()) -> Packed:
+        """`apps`: by whose secret it was signed, where it is to be read again."""
         self.letters[reason] = self.letters.get(reason, 0) + 1
         original = self._original(part.path if isinstance(part, Broken) else part.element.path)
         if len(original) > MAX_ORIGINAL:
             error = f"{error}; the first {MAX_ORIGINAL} of {len(original)} bytes".lstrip("; ")
             original = original[:MAX_ORIGINAL]
         key, headers = _address(part)
+        if apps:
+            headers["apps"] = ",".join(sorted(apps))
         digest = hashlib.sha256(f"{key}\n{reason}\n{headers}\n".encode() + original).hexdigest()[:32]
         letter = DeadLetter(
             id=f"dead-letter:{ORIGIN}:{digest}",

@@ -23,6 +23,30 @@ class IngressSettings(ServiceSettings):
         ge=1024 * 1024,
         description="Most bytes of bodies under way at once; more are answered 503.",
     )
+    graph_url: str = Field(
+        "https://graph.facebook.com/v26.0",
+        pattern=r"^https?://[^\s?#]+$",
+        description="The Graph API with its version; Facebook in a box locally.",
+    )
+    graph_timeout: float = Field(10.0, gt=0.0, le=60.0, description="Seconds that Facebook may take for one request.")
+    watch_every: float = Field(
+        300.0,
+        ge=0.0,
+        le=3600.0,
+        description="Seconds between two looks at a page: webhooks, token, routing. 0: nobody looks, and nothing is caught up.",
+    )
+    missed_after: float = Field(
+        120.0,
+        gt=0.0,
+        le=3600.0,
+        description="Seconds in which no webhook could be taken, or nobody looked, from which on pages are caught up.",
+    )
+    catch_up_after: float = Field(
+        60.0,
+        ge=0.0,
+        le=600.0,
+        description="Seconds that catching up waits for webhooks which Facebook delivers again by itself.",
+    )
     spool_directory: str = Field(
         "",
         description="Folder in which webhooks wait on disk while the broker does not acknowledge: one for each process, on a"

@@ -14,18 +14,24 @@ HEADER: Final = "X-Hub-Signature-256"
 _FORM: Final = re.compile(r"sha256=([0-9a-fA-F]{64})")
 
 
-def is_signed(body: bytes, header: str | None, secrets: Iterable[bytes]) -> bool:
-    """Whether any of the app secrets signed `body`. Each comparison takes the same time wherever it differs."""
+def signed_with(body: bytes, header: str | None, secrets: Iterable[bytes]) -> bytes | None:
+    """Which of the app secrets signed `body`; None: none. Each comparison takes the same time wherever it differs."""
     match = _FORM.fullmatch(header or "")
     if match is None:
-        return False
+        return None
     told = bytes.fromhex(match[1])
-    found = False
+    found = None
     for secret in secrets:  # all of them, so that the time does not tell which one it was
         signing = _keyed(secret).copy()
         signing.update(body)
-        found |= hmac.compare_digest(signing.digest(), told)
+        if hmac.compare_digest(signing.digest(), told):
+            found = secret
     return found
+
+
+def is_signed(body: bytes, header: str | None, secrets: Iterable[bytes]) -> bool:
+    """Whether any of the app secrets signed `body`."""
+    return signed_with(body, header, secrets) is not None
 
 
 @lru_cache(maxsize=256)  # app secrets; OpenSSL takes longer to make a keyed hash than to run it over a message

@@ -43,6 +43,7 @@ class Page:
     """A page that a bot has, with the secrets of its app."""
 
     id: str = field(default_factory=lambda: str(secrets.randbelow(10**15) + 10**15))
+    app: str = field(default_factory=lambda: str(secrets.randbelow(10**15) + 10**15))
     app_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     verify_token: str = field(default_factory=lambda: f"verify-{secrets.token_hex(8)}")
 
@@ -50,12 +51,12 @@ class Page:
         box = SecretBox(settings_for("unused:1").secret_keys)
         channel = MessengerChannel(
             page_id=self.id,
-            app_id="77",
+            app_id=self.app,
             app_secret=box.encrypt(self.app_secret),
             verify_token=box.encrypt(self.verify_token),
             page_token=box.encrypt("page-token"),
         )
-        bot = f"bot-{self.id}"
+        bot = f"bot-{self.id}-{self.app}"
         return BotSettings(id=f"{bot}:1", bot=bot, version=1, name="Shop", messenger=(channel,))
 
     def body(self, *events: dict, array: str = "messaging", page: str | None = None) -> bytes:
@@ -96,6 +97,7 @@ class Ingress:
             "CONVOBOSS_SECRET_KEYS": KEY,
             "CONVOBOSS_HTTP_PORT": str(self.port),
             "CONVOBOSS_LOG_LEVEL": "debug",
+            "CONVOBOSS_WATCH_EVERY": "0",
             **env,
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingress import webhook
+from ingress.channels import Known
+from ingress.gate import Through
 from ingress.messenger import Parsed, parse
 from ingress.routing import MAX_ORIGINAL, Router
 from ingress.spans import Spans
@@ -21,7 +23,8 @@ from schemas.topics import DEAD_LETTERS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BUSY = settings(deadline=None)  # a busy machine is no fault of the code
-PAGES = frozenset({"1"})
+APPS = frozenset({"77"})
+THROUGH = Through(frozenset({"1"}), Known(pages={"1": APPS}), APPS, {}, NOW)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=8)
 anything = st.recursive(
     scalars,
@@ -92,7 +95,7 @@ class Taken:
 def taken(raw: bytes) -> tuple[list[Parsed | Broken], list[Taken]]:
     """What a body becomes, and the events as a reader of the records sees them."""
     found = parse(webhook.document(raw), received=NOW)
-    records = Router(raw, PAGES, None).records(found)
+    records = Router(raw, THROUGH, None).records(found)
     assert len(records) == len(found)
     return found, [Taken(record.topic, decode(record.topic, record.value, record.headers)) for record in records]
 
@@ -196,5 +199,5 @@ def test_events_of_a_page_that_no_bot_has_are_kept_raw_under_their_conversation(
     letter = record.event
     assert (record.topic, letter.reason, letter.key) == (DEAD_LETTERS, "unknown_page", "messenger:2:7")
     assert base64.b64decode(letter.value_base64) == b'{"sender":{"id":7}, "message":{"mid":"m","text":"\\u00e9"}}'
-    assert letter.headers == {"page": "2", "array": "messaging", "entry_time": "5"}
+    assert letter.headers == {"page": "2", "array": "messaging", "entry_time": "5", "apps": "77"}
     assert taken(raw)[1][0].event.id == letter.id

@@ -68,12 +68,34 @@ async def test_escaped_unicode_is_checked_as_the_bytes_that_came(ingress, page):
     assert (await ingress.post(body, page.signed(escaped)))[0] == 401
 
 
-async def test_any_known_app_may_sign_and_each_entry_goes_to_its_own_page(ingress, page):
+async def test_an_app_speaks_only_for_pages_that_it_serves_and_what_it_says_of_others_is_kept_aside(ingress, page):
     other = Page()
     await ingress.knows(other)
+    forged = page.body(page.message("forged"))
+    assert (await ingress.post(forged, other.signed(forged)))[0] == 200
+    real = page.body(page.message("real"))
+    assert (await ingress.post(real, page.signed(real)))[0] == 200
+    (record,) = await seen(ingress.bootstrap, CONVERSATIONS, f"messenger:{page.id}:")
+    assert record.event.input.text == "real"
+    (letter,) = await seen(ingress.bootstrap, DEAD_LETTERS, f"messenger:{page.id}:")
+    assert letter.event.reason == "unknown_page"
+    assert other.app in letter.event.error
+    assert letter.event.headers["apps"] == other.app
+
+
+async def test_what_an_unknown_app_signed_is_refused(ingress, page):
     body = page.body(page.message("hi"))
-    assert (await ingress.post(body, other.signed(body)))[0] == 200
     assert (await ingress.post(body, Page().signed(body)))[0] == 401
+
+
+async def test_a_page_that_two_apps_serve_takes_webhooks_of_both(ingress, page):
+    second = Page(id=page.id)
+    await ingress.knows(second)
+    for number, app in enumerate((page, second)):
+        body = page.body(page.message(str(number)))
+        assert (await ingress.post(body, app.signed(body)))[0] == 200
+    records = await seen(ingress.bootstrap, CONVERSATIONS, f"messenger:{page.id}:7")
+    assert [record.event.input.text for record in records] == ["0", "1"]
 
 
 async def refused(ingress: Ingress, body: object, headers: dict[str, str]) -> tuple[int, dict]:
