@@ -201,12 +201,12 @@ class Courier:
         if not batch:
             line.waiting.popleft().over.set()
             return
-        await asyncio.sleep(faults.delay_webhooks_s)
         guests = self._guests(line) if faults.mix_pages else []
         for guest in guests:
             guest.busy = True
             batch += self._ready(guest, faults.batch)
         try:
+            await asyncio.sleep(faults.delay_webhooks_s)
             taken = await self._try(line, batch)
             if taken and faults.redeliver:
                 await self._try(line, batch)

@@ -45,10 +45,10 @@ def _tokens(text: str) -> list[str]:
 def _list(tokens: list[str], depth: int) -> tuple[Field, ...]:
     fields: list[Field] = []
     while tokens and tokens[-1] != "}":
-        if tokens[-1] == ",":
-            tokens.pop()
-            continue
         fields.append(_field(tokens, depth))
+        if not tokens or tokens[-1] != ",":
+            break
+        tokens.pop()
     return tuple(fields)
 
 
@@ -61,7 +61,7 @@ def _field(tokens: list[str], depth: int) -> Field:
         return Field(name, limit)
     tokens.pop()
     inner = _list(tokens, depth - 1)
-    if not tokens:
+    if not tokens or tokens[-1] != "}":
         raise _bad()
     tokens.pop()
     return Field(name, limit, inner)

@@ -98,6 +98,12 @@ class Box:
             response = await self.client.post(f"/v26.0/{path}", params=query, json=body)
         return response.status, await response.json()
 
+    async def app_graph(self, method: str, path: str, app: str = OURS, **params: Any) -> tuple[int, dict[str, Any]]:
+        """A call with the app's own token."""
+        query = {"access_token": f"{app}|{SECRETS[app]}"} | {name: str(value) for name, value in params.items()}
+        response = await self.client.request(method, f"/v26.0/{path}", params=query)
+        return response.status, await response.json()
+
     async def send(self, text: str, app: str = OURS, **more: Any) -> tuple[int, dict[str, Any]]:
         message = {"text": text, **more.pop("message", {})}
         body = {"recipient": {"id": MIA}, "messaging_type": "RESPONSE", "message": message, **more}
@@ -110,6 +116,20 @@ class Box:
         response = await self.client.post(f"/box/{path}", json=body or {})
         assert response.status in {200, 201}, await response.text()
         return await response.json()
+
+    async def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        response = await self.client.put(f"/box/{path}", json=body)
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+    async def act(self, name: str, psid: str = MIA, **body: Any) -> dict[str, Any]:
+        return await self.post(f"customers/{psid}/{name}", body)
+
+    async def regime(self, regime: str, **more: Any) -> None:
+        await self.put(f"pages/{PAGE}/regime", {"regime": regime, **more})
+
+    async def rule(self, **rule: Any) -> None:
+        await self.post("rules", rule)
 
     async def refused(self, method: str, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         response = await self.client.request(method, f"/box/{path}", json=body)
