@@ -75,6 +75,7 @@ async def run(settings: Settings) -> None:
             channels,
             Hearing(pool, lambda topic, partition: echoes.bounds(topic, partition)),  # noqa: PLW0108 - made below
             pages,
+            pool,
             rules=settings.rules,
             limits=settings.limits,
             component=health.component("sender"),

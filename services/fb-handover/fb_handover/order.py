@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from fb_handover import graph_body, reports
+from fb_handover.lateness import Tags, TooLate, too_late
 from fb_handover.outgoing import QueuedCommand, Row, State, Step
 from fb_handover.reports import Report
 from graphapi.answers import (
@@ -32,6 +33,7 @@ from schemas.messages import Speaker
 
 HOUR: Final = 3600.0  # seconds
 TOO_LATE: Final = "Facebook did not take it for too long; it was given up."
+CHECK_AND_RETRY: Final = "check_and_retry"
 EMPTY: Final = "The message is empty."
 UNCERTAIN: Final = "Facebook gave no answer: the message may or may not have arrived."
 NO_RETURN: Final = "Another app has the conversation, and Facebook does not let us take it back: "
@@ -111,16 +113,25 @@ class Context:
     at: datetime
 
 
-def decide(row: Row, context: Context, *, connected: bool, shut: Shut | None = None) -> Act | Listen | Transition:
-    """`connected`: the page's channel is known and its secrets can be read. `shut`: nothing may be asked for it."""
+def decide(
+    row: Row, context: Context, *, connected: bool, shut: Shut | None = None, tags: Tags = "on"
+) -> Act | Listen | Transition:
+    """`connected`: the page's channel is known and its secrets can be read. `shut`: nothing may be asked for it. `tags`:
+
+    whether a person's message may go out after the window for ordinary ones.
+    """
     if row.state is State.SENDING:
         return _settle_unknown(row, context)
     if row.step is Step.SEND and row.mid is not None:
         return _sent(row, row.mid, context, echoed=True)
+    if isinstance(row.command, SendMessage) and row.step in {Step.TYPING, Step.SEND}:
+        late = too_late(row.command, context.at, tags)
+        if late is not None:
+            return _give_up(row, row.command, late, context)
     if row.age >= context.rules.give_up_after:
-        return _refuse(row, Permanent(TOO_LATE), context)
+        return _refuse(row, Permanent(TOO_LATE, next_step="try_later"), context)
     if isinstance(row.command, SendMessage) and not graph_body.parts(row.command.message):
-        return _refuse(row, Permanent(EMPTY), context)
+        return _refuse(row, Permanent(EMPTY, next_step="shorten"), context)
     if not connected:
         return Transition(row, delay=context.rules.page_wait, reason="the page is not connected")
     if shut is not None and row.step in {Step.READ_OWNER, Step.READ_PROFILE}:
@@ -128,6 +139,19 @@ def decide(row: Row, context: Context, *, connected: bool, shut: Shut | None = N
     if shut is not None:
         return Transition(row, delay=shut.seconds, reason=shut.reason)
     return Act()
+
+
+def _give_up(row: Row, command: SendMessage, late: TooLate, context: Context) -> Transition:
+    """A bot's words are out of date by now; a person is told that theirs did not arrive, and why."""
+    if command.speaker is not Speaker.BOT:
+        return _refuse(row, Permanent(late.reason, next_step=late.next_step), context)
+    report = reports.suppressed(command, at=context.at, reason=late.reason)
+    return Transition(replace(row, state=State.SUPPRESSED), (report,), reason=late.reason)
+
+
+def without_persona(row: Row) -> Transition:
+    """Facebook may have refused the message for the name that it came under: the same once more, under another or none."""
+    return Transition(replace(row, state=State.WAITING), reason="refused, perhaps for its persona")
 
 
 def not_begun(row: Row) -> Transition:
@@ -365,7 +389,10 @@ def _refuse(row: Row, verdict: Permanent | NotOwner | Unknown, context: Context)
             return Transition(replace(row, state=State.DONE), (report,), reason=reason)
         case SendMessage() as command:
             kind, reason = _kind(row, verdict)
-            refusal = reports.refused(command, kind=kind, reason=reason, at=at, code=code, subcode=subcode)
+            step = CHECK_AND_RETRY if isinstance(verdict, Unknown) else verdict.next_step
+            refusal = reports.refused(
+                command, kind=kind, reason=reason, at=at, code=code, subcode=subcode, next_step=step
+            )
             state = State.UNCERTAIN if kind == "uncertain" else State.REFUSED
             return Transition(replace(row, state=state), (refusal,), reason=reason)
         case PassThread() | TakeThread() | ExtendThread() as command:

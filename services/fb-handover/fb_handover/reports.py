@@ -50,6 +50,7 @@ def refused(
     at: datetime,
     code: int | None = None,
     subcode: int | None = None,
+    next_step: str = "",
 ) -> MessageRefused:
     return MessageRefused(
         id=f"{command.id}:refused",
@@ -62,11 +63,15 @@ def refused(
         code=code,
         subcode=subcode,
         reason=reason,
+        next_step=next_step,
     )
 
 
-def suppressed(command: Command, *, at: datetime, said: bool = False) -> CommandSuppressed:
-    """`said`: the message itself had left; what is suppressed is the thread control that was to follow it."""
+def suppressed(command: Command, *, at: datetime, said: bool = False, reason: str = "") -> CommandSuppressed:
+    """`said`: the message itself had left; what is suppressed is the thread control that was to follow it. `reason`: why,
+
+    where it was no Silence.
+    """
     return CommandSuppressed(
         id=f"{command.id}:suppressed",
         occurred_at=at,
@@ -74,6 +79,7 @@ def suppressed(command: Command, *, at: datetime, said: bool = False) -> Command
         command=command.id,
         epoch=command.epoch,
         seq=command.seq if isinstance(command, SendMessage) and not said else None,
+        reason=reason,
     )
 
 

@@ -14,9 +14,11 @@ from fb_handover import graph_body, looking, metrics, order
 from fb_handover.channels import Channels, Connected
 from fb_handover.graph_body import Origin
 from fb_handover.hearing import Hearing
+from fb_handover.lateness import Tags, is_tagged
 from fb_handover.order import Act, Context, Listen, Look, Looked, Rules, Transition
 from fb_handover.outgoing import QueuedCommand, Row, State, Step, first_step
 from fb_handover.pages import Kind, Pages
+from fb_handover.personas import Personas, is_suspect
 from fb_handover.repository import Claimant, Lane, LaneLost, Outbound, PageShut, Taken
 from graphapi.answers import Accepted, Permanent, Verdict, control, owner
 from graphapi.client import Graph
@@ -26,6 +28,7 @@ from runtime.backoff import Rng, delays
 from runtime.errors import passes
 from runtime.health import Component
 from runtime.logs import bind, get_logger
+from runtime.postgres import Pool
 from schemas.base import ConversationId
 from schemas.commands import ExtendThread, PassThread, SendMessage
 from schemas.messages import Speaker
@@ -33,7 +36,8 @@ from schemas.messages import Speaker
 IDLE: Final = 1.0  # seconds between looks at the table when nothing calls
 LEAST: Final = 0.01  # seconds between looks while what is due is locked by somebody
 DONE: Final = 10_000  # commands remembered, at some hundred bytes; an echo comes within a second of its answer
-LOOK: Final = "look"  # in metrics: a request that is no row's step
+LOOK: Final = "look"  # in metrics: requests that are no row's step
+PERSONA: Final = "persona"
 KNOWN_BEFORE: Final = 60.0  # seconds before a lost request in which other messages of ours are looked for
 RETRY_FIRST: Final = 0.1  # seconds
 RETRY_CAP: Final = 3.0  # seconds
@@ -69,6 +73,7 @@ class Sender:
         channels: Channels,
         hearing: Hearing,
         pages: Pages,
+        pool: Pool,
         *,
         rules: Rules,
         limits: Limits,
@@ -82,6 +87,7 @@ class Sender:
         self._channels = channels
         self._hearing = hearing
         self._pages = pages
+        self._personas = Personas(pool, self._ask_briefly)
         self._rules = rules
         self._limits = limits
         self._component = component
@@ -130,8 +136,14 @@ class Sender:
         return row.step is Step.SEND and isinstance(self._decide(row), Act) and self._pages.take(_page(row), _kind(row))
 
     def _decide(self, row: Row) -> Act | Listen | Transition:
-        connected, shut = self._connected(row.command) is not None, self._pages.shut(_page(row))
-        return order.decide(row, self.context(), connected=connected, shut=shut)
+        connected, shut = self._connected(row.command), self._pages.shut(_page(row))
+        tags = "on" if connected is None else self._tags(connected)
+        return order.decide(row, self.context(), connected=connected is not None, shut=shut, tags=tags)
+
+    def _tags(self, connected: Connected) -> Tags:
+        if not connected.channel.human_agent:
+            return "off"
+        return "stopped" if self._pages.tags_stopped(connected.channel.page_id) else "on"
 
     def _connected(self, command: QueuedCommand) -> Connected | None:
         return self._channels.connected(ConversationId.parse(command.conversation).account)
@@ -305,6 +317,9 @@ class Sender:
         return await self._settle(lane, row, order.after_typing(row, shown_for=time.monotonic() - began))
 
     async def _request(self, lane: Lane, row: Row, connected: Connected) -> Row | None:
+        persona = None
+        if row.step is Step.SEND and isinstance(row.command, SendMessage):
+            persona = await self._personas.of(row.command, connected)
         asked_at = time.monotonic()
         try:
             begun = await self._outbound.begin(lane, row)
@@ -313,22 +328,28 @@ class Sender:
             return row
         if begun is None:
             return await self._outbound.head(lane)
-        return await self._make(lane, begun, connected, asked_at)
+        return await self._make(lane, begun, connected, asked_at, persona)
 
-    async def _make(self, lane: Lane, begun: Row, connected: Connected, asked_at: float) -> Row | None:
+    async def _make(
+        self, lane: Lane, begun: Row, connected: Connected, asked_at: float, persona: str | None = None
+    ) -> Row | None:
         """The request of a row whose ledger entry was asked for at `asked_at`, monotonic seconds."""
         if time.monotonic() - asked_at > self._limits.margin:
             # This process stood still: by the time of an answer somebody else may have the conversation.
             return await self._settle(lane, begun, order.not_begun(begun))
-        verdict = await self._perform(begun, connected, asked_at + self._limits.margin)
+        verdict = await self._perform(begun, connected, asked_at + self._limits.margin, persona)
+        if persona is not None and is_suspect(verdict):
+            await self._personas.refused(connected.channel.page_id, persona)
+            return await self._settle(lane, begun, order.without_persona(begun))
         context = self.context()
         return await self._settle(lane, begun, order.after(begun, verdict, context, connected.channel))
 
-    async def _perform(self, row: Row, connected: Connected, begin_by: float) -> Verdict:
+    async def _perform(self, row: Row, connected: Connected, begin_by: float, persona: str | None) -> Verdict:
         conversation = ConversationId.parse(row.command.conversation)
         match row.step:
             case Step.SEND | Step.TYPING:
-                return await self._ask(row.step, _message(row, connected), connected, begin_by=begin_by)
+                request = self._message(row, connected, persona)
+                return await self._ask(row.step, request, connected, begin_by=begin_by)
             case Step.PASS:
                 request = graph_body.pass_thread(conversation, _pass_target(row, connected))
                 return control(await self._ask(row.step, request, connected))
@@ -342,6 +363,22 @@ class Sender:
                 return await self._ask(row.step, request, connected, self._limits.read)
             case Step.READ_PROFILE:
                 return await self._ask(row.step, graph_body.profile(conversation), connected, self._limits.read)
+
+    def _message(self, row: Row, connected: Connected, persona: str | None) -> GraphRequest:
+        command = row.command
+        if not isinstance(command, SendMessage):
+            raise TypeError(command.type)
+        return graph_body.send(
+            ConversationId.parse(command.conversation),
+            graph_body.parts(command.message)[row.part],
+            Origin(command.id, row.part),
+            pass_to=connected.channel.page_inbox_app if order.rides(row) else None,
+            human_agent=is_tagged(command, self._now(), self._tags(connected)),
+            persona=persona,
+        )
+
+    async def _ask_briefly(self, request: GraphRequest, connected: Connected) -> Verdict:
+        return await self._ask(PERSONA, request, connected, self._limits.read)
 
     async def _take(self, conversation: ConversationId, connected: Connected) -> Verdict:
         """A refusal is none where we have the thread already."""
@@ -421,24 +458,12 @@ def _page(row: Row) -> str:
 
 
 def _kind(row: Row) -> Kind:
-    """Facebook takes far fewer messages with media than others."""
+    """Facebook takes far fewer messages with sound or moving pictures than others."""
     if row.step is not Step.SEND or not isinstance(row.command, SendMessage):
         return Kind.TEXT
     bodies = graph_body.parts(row.command.message)
     attachment = bodies[row.part].attachment if row.part < len(bodies) else None
-    return Kind.TEXT if attachment is None or attachment.type == "template" else Kind.MEDIA
-
-
-def _message(row: Row, connected: Connected) -> GraphRequest:
-    command = row.command
-    if not isinstance(command, SendMessage):
-        raise TypeError(command.type)
-    return graph_body.send(
-        ConversationId.parse(command.conversation),
-        graph_body.parts(command.message)[row.part],
-        Origin(command.id, row.part),
-        pass_to=connected.channel.page_inbox_app if order.rides(row) else None,
-    )
+    return Kind.MEDIA if attachment is not None and attachment.type in {"audio", "video"} else Kind.TEXT
 
 
 def _seconds(row: Row) -> int:
