@@ -40,7 +40,10 @@ class Settings(ServiceSettings):
         description="Requests to Facebook a second for each page, by all processes together; Facebook takes 300.",
     )
     page_media_rate: float = Field(
-        8.0, ge=0.5, le=10.0, description="Pictures, videos and files a second for each page; Facebook takes 10."
+        8.0,
+        ge=0.5,
+        le=10.0,
+        description="Messages with sound or video a second for each page, by all processes together; Facebook takes 10.",
     )
     page_pause: float = Field(
         60.0,

@@ -39,7 +39,8 @@ from schemas.base import BaseEvent, ConversationEvent
 from schemas.bots import BotSettings, MessengerChannel
 from schemas.commands import Command
 from schemas.conversations import CommandReport, Echo
-from schemas.topics import BOTS, CONVERSATIONS, MESSENGER_COMMANDS
+from schemas.pages import PageStatus
+from schemas.topics import BOTS, CONVERSATIONS, MESSENGER_COMMANDS, PAGES
 
 OTHER_PAGE = "204821769032216"
 TOKEN, SECRET = "page-token-of-the-tests", "app-secret-of-the-tests"
@@ -92,6 +93,14 @@ class Box:
     async def faults(self, page: str | None = None, **faults) -> None:
         await self._call("PUT", "faults", faults, **({"page": page} if page else {}))
 
+    async def rule(self, refusal: str, *psids: str, **more) -> None:
+        """The next call for each of these customers is refused so; without any, the next call."""
+        for psid in psids or (None,):
+            await self._call("POST", "rules", {"refusal": refusal, "psid": psid, "calls": ["messages"]} | more)
+
+    async def no_rules(self) -> None:
+        await self._call("DELETE", "rules")
+
     async def change_page(self, page: str = PAGE, **change) -> None:
         await self._call("PATCH", f"pages/{page}", change)
 
@@ -124,6 +133,9 @@ class World:
     database: asyncpg.Connection
     log: Path
     events: list[BaseEvent] = field(default_factory=list)
+    pages: list[PageStatus] = field(default_factory=list)
+    bot: BotSettings | None = None
+    """As it was published last."""
     hear_echoes: bool = True
     echoes: int = 0
     """Heard so far."""
@@ -147,7 +159,14 @@ class World:
             )
             for page in pages
         )
-        bot = BotSettings(id=f"bot:lamps:{version}", bot="lamps", version=version, name="Lamps", messenger=channels)
+        self.bot = BotSettings(
+            id=f"bot:lamps:{version}", bot="lamps", version=version, name="Lamps", messenger=channels
+        )
+        await self.publisher.publish([Outgoing(BOTS, self.bot)])
+
+    async def connect_as_before(self, *, version: int) -> None:
+        """Another version of the settings, with the same secrets."""
+        bot = self.bot.model_copy(update={"id": f"bot:lamps:{version}", "version": version, "name": "Other lamps"})
         await self.publisher.publish([Outgoing(BOTS, bot)])
 
     def start(self, **changes) -> "asyncio.Task[None]":
@@ -221,6 +240,18 @@ class World:
 
     async def state_of(self, command: str) -> str | None:
         return await self.database.fetchval("SELECT state FROM fb_handover.outgoing WHERE command = $1", command)
+
+    def told_of_pages(self, page: str = PAGE) -> list[tuple[str, str, str]]:
+        """Aspect, state and code of each fact about the page, in order."""
+        return [(fact.aspect, fact.state, fact.code) for fact in self.pages if fact.page == page]
+
+    async def told_of_page(self, *facts: tuple[str, str, str], page: str = PAGE) -> None:
+        """Waits until exactly these were told."""
+
+        async def told() -> list[tuple[str, str, str]]:
+            return self.told_of_pages(page)
+
+        await until(lambda: self.told_of_pages(page) == list(facts), f"{facts} of page {page}", instead=told)
 
     async def in_state(self, command: str, state: str) -> None:
         async def is_there() -> bool:
@@ -320,18 +351,21 @@ class _Hook:
         return web.Response()
 
 
-async def _follow(bootstrap: str, events: list[BaseEvent]) -> None:
-    """Collects what is written to the log."""
+async def _follow(bootstrap: str, events: list[BaseEvent], pages: list[PageStatus]) -> None:
+    """Collects what is written to the log, and what is told of pages."""
     kafka = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await kafka.start()
     try:
-        kafka.assign([TopicPartition(CONVERSATIONS, number) for number in range(PARTITIONS)])
+        logs = [TopicPartition(CONVERSATIONS, number) for number in range(PARTITIONS)]
+        kafka.assign([*logs, TopicPartition(PAGES, 0)])
         while True:
-            for records in (await kafka.getmany(timeout_ms=50)).values():
+            for partition, records in (await kafka.getmany(timeout_ms=50)).items():
                 for record in records:
-                    event = envelope.decode(CONVERSATIONS, record.value, record.headers)
+                    event = envelope.decode(partition.topic, record.value, record.headers)
                     if isinstance(event, ConversationEvent):
                         events.append(event)
+                    elif isinstance(event, PageStatus):
+                        pages.append(event)
     finally:
         await kafka.stop()
 
@@ -350,6 +384,7 @@ async def a_world(bootstrap: str, database_url: str, folder: Path) -> AsyncItera
         echo_wait=4.0,
         retry_first=0.2,
         retry_cap=1.0,
+        page_pause=0.5,
     )
     await ensure(settings)
     hook = _Hook()
@@ -377,7 +412,7 @@ async def a_world(bootstrap: str, database_url: str, folder: Path) -> AsyncItera
             folder / "service.log",
         )
         hook.world = world
-        follower = asyncio.create_task(_follow(bootstrap, world.events))
+        follower = asyncio.create_task(_follow(bootstrap, world.events, world.pages))
         try:
             await world.connect(PAGE, OTHER_PAGE)
             yield world

@@ -29,9 +29,10 @@ async def test_a_process_killed_while_facebook_answers_does_not_send_again(world
 
 
 async def test_a_process_killed_before_facebook_was_asked_has_a_bots_message_sent_by_the_next(world):
-    """The ledger says that it may have been sent; no echo tells so."""
+    """The ledger says that it may have been sent; no echo tells so, and Facebook's list of the conversation cannot be read."""
     world.hear_echoes = False
     await world.box.write(MIA)
+    await world.box.rule("permission", calls=["conversations"], times=None)
     async with world.process() as first:
         await world.command(says("One", name="a", psid=MIA))
         await world.told("a:sent")

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 import asyncpg
+import pytest
 from fb_commands import (
     APP,
     INBOX,
@@ -153,13 +154,64 @@ async def test_a_refusal_for_now_is_tried_again_in_order_and_holds_up_nobody_els
     assert world.told_ids() == ["j:sent", "m1:sent", "m2:sent"]
 
 
-async def test_a_rate_limit_is_waited_out(world):
+async def test_a_rate_limit_pauses_the_page_and_what_waits_goes_out_in_order(world):
+    world.start()
+    await world.box.write(MIA, JONAS)
+    await world.box.faults(rate_limit=2, regain_access_min=0, only=["messages"])
+    await world.command(says("1", name="a", psid=MIA), says("2", name="b", psid=MIA), says("3", name="c", psid=JONAS))
+    await world.told("a:sent", "b:sent", "c:sent")
+    assert {entry["code"] for entry in await world.box.record("refused")} == {613}
+    assert await world.box.texts(MIA) == ["1", "2"]
+
+
+async def test_a_paused_page_is_asked_nothing_tells_so_once_and_holds_up_no_other(world):
+    world.start()
+    await world.box.write(MIA, JONAS)
+    await world.box.write(JONAS, page=OTHER_PAGE)
+    await world.box.rule("messenger_limit", MIA, minutes=7)
+    await world.command(says("1", name="a", psid=MIA))
+    await world.told_of_page(("sending", "failing", "rate_limited"))
+    until_then = (world.pages[-1].until - world.pages[-1].occurred_at).total_seconds()
+    assert 400.0 < until_then < 440.0
+    asked = len(await world.box.record("refused")) + len(await world.box.record("send"))
+    await world.command(
+        says("2", name="b", psid=JONAS),
+        reads_thread(name="q", psid=PSIDS[2]),
+        reads_profile(name="p", psid=PSIDS[2]),
+        takes_thread(name="t", psid=PSIDS[3]),
+        says(name="typed", psid=PSIDS[4], message=OutMessage(text="Hm", typing=0.1)),
+        says("3", name="elsewhere", psid=JONAS).model_copy(update={"conversation": f"messenger:{OTHER_PAGE}:{JONAS}"}),
+    )
+    owner, profile, _ = await world.told("q:owner", "p:profile", "elsewhere:sent")
+    assert (owner.known, profile.profile.name) == (False, "")
+    for waiting in ("a", "b", "t", "typed"):
+        await until(lambda name=waiting: _put_off(world, name, "limit"), f"{waiting} rests")
+    assert len(await world.box.record("refused")) + len(await world.box.record("send")) == asked + 1
+    assert world.told_of_pages() == [("sending", "failing", "rate_limited")]
+    assert world.told_of_pages(OTHER_PAGE) == []
+
+
+async def test_a_limit_of_the_app_pauses_all_its_pages(world):
     world.start()
     await world.box.write(MIA)
-    await world.box.faults(rate_limit=2, only=["messages"])
+    await world.box.write(JONAS, page=OTHER_PAGE)
+    await world.box.rule("app_limit", MIA, minutes=7)
+    await world.command(says("1", name="a", psid=MIA))
+    await world.told_of_page(("sending", "failing", "app_rate_limited"))
+    await world.told_of_page(("sending", "failing", "app_rate_limited"), page=OTHER_PAGE)
+    there = says("2", name="b", psid=JONAS).model_copy(update={"conversation": f"messenger:{OTHER_PAGE}:{JONAS}"})
+    await world.command(there)
+    await until(lambda: _put_off(world, "b", "limit for the app"), "the other page rests too")
+    assert await world.box.texts(JONAS) == []
+
+
+async def test_a_page_that_is_well_again_is_told_so_with_its_next_message(world):
+    world.start()
+    await world.box.write(MIA)
+    await world.box.rule("page_limit", MIA, minutes=0)
     await world.command(says("1", name="a", psid=MIA))
     await world.told("a:sent")
-    assert [entry["code"] for entry in await world.box.record("refused", MIA)] == [613, 613]
+    await world.told_of_page(("sending", "failing", "rate_limited"), ("sending", "ok", ""))
 
 
 async def test_a_message_accepted_behind_a_servers_fault_is_known_by_its_echo(world):
@@ -181,15 +233,98 @@ async def test_a_final_refusal_is_told_and_the_next_message_goes_on(world):
     assert "24 hours" in refused.reason
 
 
-async def test_a_dead_token_is_told_in_words_and_shows_no_token(world):
+async def test_a_dead_token_stops_the_page_until_it_has_another_and_then_all_goes_on_in_order(world):
+    world.start()
+    await world.box.write(MIA, JONAS)
+    await world.box.faults(refuse_token=True)
+    await world.command(says("1", name="a", psid=MIA), says("2", name="b", psid=MIA))
+    await world.told_of_page(("token", "failing", "token_refused"))
+    await until(lambda: _put_off(world, "a", "token"), "the first message waits")
+    await world.command(says("3", name="c", psid=JONAS), says("4", name="d", psid=JONAS, person=True))
+    await until(lambda: _put_off(world, "c", "token"), "so do others")
+    assert {entry["code"] for entry in await world.box.record("refused")} == {190}
+    assert len(await world.box.record("refused")) == 1, "nothing is tried with it any more"
+    await world.box.faults()
+    await world.connect(PAGE, OTHER_PAGE, version=2)
+    await world.told("a:sent", "b:sent", "c:sent", "d:sent")
+    assert (await world.box.texts(MIA), await world.box.texts(JONAS)) == (["1", "2"], ["3", "4"])
+    await world.told_of_page(("token", "failing", "token_refused"), ("token", "ok", ""))
+    [told, _] = world.pages
+    assert TOKEN not in told.model_dump_json()
+    assert told.steps
+    assert TOKEN not in str(await world.database.fetch("SELECT * FROM fb_handover.page"))
+
+
+async def test_settings_that_change_something_else_do_not_try_the_refused_token_again(world):
+    await world.connect(PAGE, version=2)
     world.start()
     await world.box.write(MIA)
     await world.box.faults(refuse_token=True)
     await world.command(says("1", name="a", psid=MIA))
-    [refused] = await world.told("a:refused")
-    assert (refused.kind, refused.code) == ("permanent", 190)
-    assert "token" in refused.reason
-    assert TOKEN not in refused.reason
+    await world.told_of_page(("token", "failing", "token_refused"))
+    await world.connect_as_before(version=3)
+    await world.command(says("2", name="b", psid=JONAS))
+    await until(lambda: _put_off(world, "b", "token"), "it waits")
+    assert len(await world.box.record("refused")) == 1
+
+
+@pytest.mark.parametrize("refusal", ["messenger_limit", "page_restricted", "token_dead", "lead_flow", "temporary_400"])
+async def test_a_silence_stops_what_waits_whatever_it_waits_for(world, refusal):
+    """A limit, a restriction, a token, another's form, a fault: a person's message stays in its place all the same."""
+    world.start(retry_first=60.0, retry_cap=60.0)
+    await world.box.write(MIA)
+    await world.box.rule(refusal, MIA, times=None)
+    await world.command(says("Bot", name="a", psid=MIA, epoch=1), says("More", name="b", psid=MIA, epoch=1))
+    await until(lambda: _put_off(world, "a"), "the first message waits")
+    await world.command(silence(2, psid=MIA), says("A person", name="c", psid=MIA, epoch=2, person=True))
+    await world.told("a:suppressed", "b:suppressed")
+    await world.in_state("c", "waiting")
+    assert await world.box.texts(MIA) == []
+
+
+async def test_a_silence_stops_what_waits_while_facebook_is_away(world):
+    world.start(graph_url="http://127.0.0.1:9/v26.0", retry_first=60.0, retry_cap=60.0)
+    await world.command(says("Bot", name="a", psid=MIA, epoch=1), says("More", name="b", psid=MIA, epoch=1))
+    await until(lambda: _put_off(world, "a"), "the first message waits")
+    await world.command(silence(2, psid=MIA))
+    await world.told("a:suppressed", "b:suppressed")
+
+
+async def test_a_message_whose_answer_and_echo_are_lost_is_found_in_facebooks_list(world):
+    world.start(echo_wait=0.5)
+    world.hear_echoes = False
+    await world.box.write(MIA)
+    await world.box.faults(lose_answers=2, only=["messages"])
+    await world.command(
+        says("Bot", name="a", psid=MIA),
+        says("Person", name="b", psid=MIA, person=True),
+        says("Next", name="c", psid=MIA),
+    )
+    bot, person, _ = await world.told("a:sent", "b:sent", "c:sent")
+    assert await world.box.texts(MIA) == ["Bot", "Person", "Next"]
+    assert [bot.mid, person.mid] == [entry["mid"] for entry in await world.box.record("send", MIA)][:2]
+
+
+async def test_the_same_text_that_another_command_said_is_not_taken_for_a_lost_one(world):
+    world.start(echo_wait=0.5)
+    world.hear_echoes = False
+    await world.box.write(MIA)
+    await world.command(says("Yes", name="a", psid=MIA, person=True))
+    await world.told("a:sent")
+    await world.box.faults(fail_5xx=0, delay_answers_s=0, only=["messages"])
+    await world.command(says("Yes", name="b", psid=MIA, person=True))
+    await world.told("b:sent")
+    await world.database.execute(
+        "UPDATE fb_handover.outgoing SET state = 'sending', mid = NULL, sending_at = clock_timestamp()"
+        " - interval '10 seconds' WHERE command = 'b'"
+    )
+    await world.database.execute(
+        "INSERT INTO fb_handover.lane (conversation, partition, due_at, owner, fence)"
+        " SELECT conversation, partition, clock_timestamp(), 'gone', 1 FROM fb_handover.outgoing WHERE command = 'b'"
+    )
+    await world.in_state("b", "done")
+    mids = [entry["mid"] for entry in await world.box.record("send", MIA)]
+    assert await world.database.fetchval("SELECT mid FROM fb_handover.outgoing WHERE command = 'b'") == mids[1]
 
 
 async def test_a_lost_answer_is_settled_by_the_echo(world):
@@ -225,6 +360,7 @@ async def test_without_an_echo_a_bots_message_is_sent_once_more(world):
     world.start(echo_wait=0.5)
     world.hear_echoes = False
     await world.box.write(MIA)
+    await world.box.rule("permission", calls=["conversations"], times=None)
     await world.box.faults(lose_answers=1, only=["messages"])
     await world.command(says("Bot", name="a", psid=MIA))
     await world.told("a:sent")
@@ -253,6 +389,7 @@ async def test_in_a_busy_log_the_wait_for_an_echo_ends(world):
     world.start(echo_wait=0.5)
     world.hear_echoes = False
     await world.box.write(MIA)
+    await world.box.rule("permission", calls=["conversations"], times=None)
 
     async def be_busy() -> None:
         for number in itertools.count():
@@ -272,6 +409,7 @@ async def test_in_a_busy_log_the_wait_for_an_echo_ends(world):
 async def test_without_an_echo_a_persons_message_is_uncertain_until_a_late_echo(world):
     world.start(echo_wait=0.5)
     await world.box.write(MIA)
+    await world.box.rule("permission", calls=["conversations"], times=None)
     await world.box.faults(lose_answers=1, hold_webhooks=True)
     await world.command(says("Person", name="a", psid=MIA, person=True), says("Next", name="b", psid=MIA, person=True))
     refused, _ = await world.told("a:refused", "b:sent")
@@ -318,6 +456,7 @@ async def test_a_goodbye_whose_answer_was_lost_is_known_by_its_echo_though_the_t
 async def test_a_goodbye_refused_at_its_second_attempt_has_arrived_when_its_late_echo_says_so(world):
     world.start(echo_wait=0.5)
     await world.box.write(MIA)
+    await world.box.rule("permission", calls=["conversations"], times=None)
     await world.box.faults(lose_answers=1, hold_webhooks=True, only=["messages"])
     await world.command(says("Bye", name="a", psid=MIA, then_pass=True))
     [refused] = await world.told("a:refused")
