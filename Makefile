@@ -17,7 +17,7 @@ export PYTHONPYCACHEPREFIX ?= $(or $(CONVOBOSS_CACHE),$(CURDIR)/.cache)/pycache
 
 PACKAGES := libs services cli tools docs
 
-.PHONY: help setup run demo reset bench faults laws test test-clone check format types imports docs topics lock image clean
+.PHONY: help setup run demo reset bench faults fuzz laws test test-clone check format types imports docs topics lock image clean
 
 help:
 	@awk 'BEGIN { print "Convoboss Human Takeover" } \
@@ -43,6 +43,8 @@ faults: setup ## everything under load, broken in every way for ten minutes, and
 	@PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 laws: setup ## the laws of ownership for as long as you like, at the lowest priority (ARGS="--depth 6 --runs 20000 --minutes 30")
 	@nice -n 19 $(BIN)/python services/takeover/tests/endurance.py $(ARGS)
+fuzz: setup ## the webhook with bodies that a fuzzer makes up, SECONDS=60 of it; what it learns stays in build/fuzz
+	@$(BIN)/python services/ingress/tests/fuzz.py --seconds $(or $(SECONDS),60) --corpus build/fuzz/corpus
 check: setup ## formatting, lint, types, imports between packages, generated pages
 	@$(BIN)/ruff format --check --quiet . || { echo "make format repairs this"; exit 1; }
 	@$(BIN)/ruff check --quiet .

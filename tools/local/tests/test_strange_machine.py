@@ -132,7 +132,7 @@ def test_a_full_disk_is_said_with_the_space_that_is_needed(clone, wheel):
     done = setup(clone, env=environment(), machine=("full", str(clone / ".venv")))
     assert done.returncode
     assert "no space left on the disk" in done.stderr
-    assert "450 MB" in done.stderr
+    assert "600 MB" in done.stderr
     assert "Traceback" not in done.stderr
 
 
