@@ -28,6 +28,7 @@ from facebook.limits import (
     ControlRequest,
     PersonaRequest,
     SubscribeRequest,
+    UploadRequest,
     parse,
     send_request,
 )
@@ -93,7 +94,11 @@ class GraphApi:
             return lambda call, caller: self._send(request, call, caller)
         if edge.endswith("_thread_control"):
             return lambda call, caller: self._control(request, call, caller, edge.removesuffix("_thread_control"))
-        writers: dict[str, Answerer] = {"subscribed_apps": self._subscribe, "personas": self._add_persona}
+        writers: dict[str, Answerer] = {
+            "subscribed_apps": self._subscribe,
+            "personas": self._add_persona,
+            "message_attachments": self._upload,
+        }
         return writers.get(edge, self._no_edge)
 
     async def _answered(self, request: web.Request, answerer: Answerer) -> web.StreamResponse:
@@ -142,6 +147,8 @@ class GraphApi:
         body: Body = {"recipient_id": asked.recipient.id}
         if act.mid is not None:
             body["message_id"] = act.mid
+        if act.attachment_id is not None:
+            body["attachment_id"] = act.attachment_id
         return await self._finish(request, caller.page, act, body)
 
     async def _control(self, request: web.Request, call: GraphCall, caller: Caller, action: str) -> web.StreamResponse:
@@ -205,6 +212,12 @@ class GraphApi:
         persona_id = self._world.ids.persona()
         self._world.personas[caller.page.id, persona_id] = persona
         return _json({"id": persona_id})
+
+    async def _upload(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
+        """Keeps an attachment by its address; a file that comes in the call itself is not read."""
+        call.must_be_page(caller)
+        asked = parse(UploadRequest, call.params)
+        return _json({"attachment_id": self._world.keep(caller.page.id, asked.message.attachment)})
 
     async def _delete_persona(self, call: GraphCall, caller: Caller) -> web.StreamResponse:
         if self._world.personas.pop((caller.page.id, call.node), None) is None:

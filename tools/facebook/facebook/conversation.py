@@ -13,8 +13,11 @@ from facebook.limits import (
     Button,
     ButtonTemplate,
     GenericTemplate,
+    LinkButton,
+    MediaTemplate,
     Message,
     TemplateAttachment,
+    UnlinkButton,
     UrlButton,
 )
 from facebook.record import Choice
@@ -180,6 +183,8 @@ def shown_text(message: Message) -> str | None:
     if not isinstance(message.attachment, TemplateAttachment):
         return message.text
     template = message.attachment.payload
+    if isinstance(template, MediaTemplate):
+        return None
     if isinstance(template, GenericTemplate):
         return "\n".join(_element_text(element.title, element.subtitle) for element in template.elements)
     return template.text
@@ -188,6 +193,8 @@ def shown_text(message: Message) -> str | None:
 def media(message: Message) -> tuple[str | None, str | None]:
     """Type and address of what the message carries besides text."""
     attachment = message.attachment
+    if message.sticker_id is not None:
+        return "sticker", None
     if attachment is None:
         return None, None
     if isinstance(attachment, TemplateAttachment):
@@ -198,6 +205,10 @@ def media(message: Message) -> tuple[str | None, str | None]:
 def _button(button: Button) -> Choice:
     if isinstance(button, UrlButton):
         return Choice(title=button.title, url=button.url)
+    if isinstance(button, LinkButton):
+        return Choice(title="Log in", url=button.url)
+    if isinstance(button, UnlinkButton):
+        return Choice(title="Log out")
     return Choice(title=button.title, payload=button.payload)
 
 

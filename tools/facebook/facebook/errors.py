@@ -129,6 +129,12 @@ class HumanAgentNotApproved(GraphError):
     text = "The Human Agent feature is not approved for this app"
 
 
+class AttachmentNotOwned(GraphError):
+    code = 100
+    subcode = 2018074
+    text = "The attachment does not belong to this page"
+
+
 class DeadTag(GraphError):
     code = 100
     text = "The message tag is not supported any more"

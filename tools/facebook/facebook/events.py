@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from facebook.clock import milliseconds
-from facebook.limits import Attachment, ButtonTemplate, GenericTemplate, TemplateAttachment
+from facebook.limits import Attachment, ButtonTemplate, GenericTemplate, MediaTemplate, TemplateAttachment
 from facebook.shapes import Event, Shapes, Stickers, entry
 from facebook.thread import Notice, Passed, Requested, Taken
 
@@ -160,7 +160,15 @@ def postback(
 
 
 def echo(
-    sides: Sides, mid: str, app_id: str, *, text: str | None, attachment: Attachment | None, metadata: str | None
+    sides: Sides,
+    mid: str,
+    app_id: str,
+    *,
+    text: str | None,
+    attachment: Attachment | None,
+    metadata: str | None,
+    sticker_id: str | None = None,
+    reply_to: str | None = None,
 ) -> Event:
     body: Event = {"mid": mid, "is_echo": True, "app_id": int(app_id)}
     if text is not None:
@@ -169,6 +177,10 @@ def echo(
         body |= _echoed(attachment)
     if metadata is not None:
         body["metadata"] = metadata
+    if sticker_id is not None:
+        body["attachments"] = [{"type": "sticker", "payload": {"sticker_id": int(sticker_id)}}]
+    if reply_to is not None:
+        body["reply_to"] = {"mid": reply_to}
     return _from_page(sides) | {"message": body}
 
 
@@ -247,16 +259,19 @@ def _attached(media: Media, stickers: Stickers) -> list[JsonValue]:
 
 def _echoed(attachment: Attachment) -> Event:
     if not isinstance(attachment, TemplateAttachment):
-        payload: JsonValue = {"url": attachment.payload.url} if attachment.payload.url else {}
+        payload: Event = {"url": attachment.payload.url} if attachment.payload.url else {}
+        if attachment.payload.attachment_id is not None:
+            payload["attachment_id"] = int(attachment.payload.attachment_id)
         return {"attachments": [{"type": attachment.type, "payload": payload}]}
     template = attachment.payload
     if isinstance(template, ButtonTemplate):
         buttons = {"template_type": "button", "buttons": _dumped(template)["buttons"]}
         shown: JsonValue = {"type": "template", "url": None, "title": template.text, "payload": buttons}
         return {"text": template.text, "attachments": [shown]}
-    generic = {"template_type": "generic", "elements": _dumped(template)["elements"]}
-    return {"attachments": [{"type": "template", "url": None, "title": template.elements[0].title, "payload": generic}]}
+    title = template.elements[0].title if isinstance(template, GenericTemplate) else None
+    elements = {"template_type": template.template_type, "elements": _dumped(template)["elements"]}
+    return {"attachments": [{"type": "template", "url": None, "title": title, "payload": elements}]}
 
 
-def _dumped(template: ButtonTemplate | GenericTemplate) -> Event:
+def _dumped(template: ButtonTemplate | GenericTemplate | MediaTemplate) -> Event:
     return template.model_dump(mode="json", exclude_none=True)

@@ -29,10 +29,25 @@ QUICK_REPLIES = 13
 BUTTONS = 3
 ELEMENTS = 10
 ELEMENT_TITLE = 80
+PERSONA = 50
 
 # Steps of an error's path that name a branch of a union, not a field.
 BRANCHES = frozenset(
-    {"template", "button", "generic", "image", "audio", "video", "file", "postback", "web_url", "phone_number"}
+    {
+        "template",
+        "button",
+        "generic",
+        "media",
+        "image",
+        "audio",
+        "video",
+        "file",
+        "postback",
+        "web_url",
+        "phone_number",
+        "account_link",
+        "account_unlink",
+    }
 )
 DEAD_TAGS = frozenset({"ACCOUNT_UPDATE", "CONFIRMED_EVENT_UPDATE", "POST_PURCHASE_UPDATE"})
 
@@ -40,6 +55,9 @@ DEAD_TAGS = frozenset({"ACCOUNT_UPDATE", "CONFIRMED_EVENT_UPDATE", "POST_PURCHAS
 Identifier = Annotated[str, BeforeValidator(lambda raw: str(raw) if isinstance(raw, int) else raw), Field(min_length=1)]
 Title = Annotated[str, Field(min_length=1, max_length=TITLE)]
 Payload = Annotated[str, Field(min_length=1, max_length=PAYLOAD)]
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+# An attachment_id that is a number is refused, though echoes show it as one.
+AttachmentId = Annotated[str, Field(pattern=r"^[0-9]+$", strict=True)]
 
 
 class Part(BaseModel):
@@ -56,7 +74,7 @@ class QuickReply(Part):
     content_type: Literal["text", "user_phone_number", "user_email"]
     title: Title | None = None
     payload: Annotated[str, Field(max_length=PAYLOAD)] | None = None
-    image_url: str | None = None
+    image_url: WebAddress | None = None
 
     @model_validator(mode="after")
     def text_needs_title(self) -> Self:
@@ -74,16 +92,27 @@ class PostbackButton(Part):
 class UrlButton(Part):
     type: Literal["web_url"]
     title: Title
-    url: str = Field(min_length=1)
+    url: WebAddress
 
 
 class CallButton(Part):
     type: Literal["phone_number"]
     title: Title
-    payload: Payload
+    payload: str = Field(pattern=r"^\+[0-9][0-9 ()-]{3,30}$")
 
 
-Button = Annotated[PostbackButton | UrlButton | CallButton, Field(discriminator="type")]
+class LinkButton(Part):
+    """Account linking; Facebook writes its title."""
+
+    type: Literal["account_link"]
+    url: WebAddress
+
+
+class UnlinkButton(Part):
+    type: Literal["account_unlink"]
+
+
+Button = Annotated[PostbackButton | UrlButton | CallButton | LinkButton | UnlinkButton, Field(discriminator="type")]
 
 
 class ButtonTemplate(Part):
@@ -92,11 +121,25 @@ class ButtonTemplate(Part):
     buttons: tuple[Button, ...] = Field(min_length=1, max_length=BUTTONS)
 
 
+class DefaultAction(Part):
+    """Where a click on the element leads."""
+
+    type: Literal["web_url"]
+    url: WebAddress
+
+
 class Element(Part):
     title: str = Field(min_length=1, max_length=ELEMENT_TITLE)
     subtitle: str | None = Field(default=None, max_length=ELEMENT_TITLE)
-    image_url: str | None = None
+    image_url: WebAddress | None = None
+    default_action: DefaultAction | None = None
     buttons: tuple[Button, ...] = Field(default=(), max_length=BUTTONS)
+
+    @model_validator(mode="after")
+    def has_more_than_a_title(self) -> Self:
+        if not (self.subtitle or self.image_url or self.default_action or self.buttons):
+            raise ValueError("an element needs a subtitle, an image, an action or a button beside its title")
+        return self
 
 
 class GenericTemplate(Part):
@@ -104,14 +147,33 @@ class GenericTemplate(Part):
     elements: tuple[Element, ...] = Field(min_length=1, max_length=ELEMENTS)
 
 
+class MediaElement(Part):
+    media_type: Literal["image", "video"]
+    url: WebAddress | None = None
+    attachment_id: AttachmentId | None = None
+    buttons: tuple[Button, ...] = Field(default=(), max_length=BUTTONS)
+
+    @model_validator(mode="after")
+    def has_one_source(self) -> Self:
+        if (self.url is None) == (self.attachment_id is None):
+            raise ValueError("an element of a media template needs either url or attachment_id")
+        return self
+
+
+class MediaTemplate(Part):
+    template_type: Literal["media"]
+    elements: tuple[MediaElement, ...] = Field(min_length=1, max_length=1)
+
+
 class TemplateAttachment(Part):
     type: Literal["template"]
-    payload: Annotated[ButtonTemplate | GenericTemplate, Field(discriminator="template_type")]
+    payload: Annotated[ButtonTemplate | GenericTemplate | MediaTemplate, Field(discriminator="template_type")]
 
 
 class MediaPayload(Part):
-    url: str | None = None
-    attachment_id: Identifier | None = None
+    url: WebAddress | None = None
+    attachment_id: AttachmentId | None = None
+    is_reusable: bool = False
 
     @model_validator(mode="after")
     def has_a_source(self) -> Self:
@@ -131,12 +193,13 @@ Attachment = Annotated[TemplateAttachment | MediaAttachment, Field(discriminator
 class Message(Part):
     text: Annotated[str, Field(min_length=1, max_length=TEXT)] | None = None
     attachment: Attachment | None = None
+    sticker_id: Identifier | None = None
     quick_replies: tuple[QuickReply, ...] = Field(default=(), max_length=QUICK_REPLIES)
     metadata: Annotated[str, Field(max_length=METADATA)] | None = None
 
     @model_validator(mode="after")
     def says_one_thing(self) -> Self:
-        if (self.text is None) == (self.attachment is None):
+        if sum(part is not None for part in (self.text, self.attachment, self.sticker_id)) != 1:
             raise ValueError("a message has either text or an attachment")
         return self
 
@@ -148,6 +211,17 @@ class RidingControl(Part):
     app_id: Identifier | None = None
 
 
+class ReplyTo(Part):
+    mid: str = Field(min_length=1)
+
+
+class Reacting(Part):
+    """What a sender_action react or unreact is about."""
+
+    message_id: str = Field(min_length=1)
+    reaction: str | None = None
+
+
 Action = Literal["typing_on", "typing_off", "mark_seen", "react", "unreact"]
 
 
@@ -157,6 +231,9 @@ class SendRequest(Part):
     tag: str | None = None
     message: Message | None = None
     sender_action: Action | None = None
+    payload: Reacting | None = None
+    reply_to: ReplyTo | None = None
+    notification_type: Literal["REGULAR", "SILENT_PUSH", "NO_PUSH"] = "REGULAR"
     persona_id: Identifier | None = None
     thread_control: RidingControl | None = None
 
@@ -187,10 +264,28 @@ class AppSubscribeRequest(Part):
 
 
 class PersonaRequest(Part):
-    name: str = Field(min_length=1, max_length=50)
-    profile_picture_url: str = Field(
-        min_length=1, validation_alias=AliasChoices("profile_picture_url", "profile_picture")
-    )
+    name: str = Field(min_length=1, max_length=PERSONA)
+    profile_picture_url: WebAddress = Field(validation_alias=AliasChoices("profile_picture_url", "profile_picture"))
+
+
+class UploadMessage(Part):
+    attachment: MediaAttachment
+
+
+class UploadRequest(Part):
+    """What message_attachments keeps: a picture, a film, a sound or a file by its address."""
+
+    message: UploadMessage
+
+
+def attachment_ids(message: Message) -> tuple[str, ...]:
+    """The uploads that a message sends."""
+    attachment = message.attachment
+    if isinstance(attachment, MediaAttachment):
+        return (attachment.payload.attachment_id,) if attachment.payload.attachment_id else ()
+    if isinstance(attachment, TemplateAttachment) and isinstance(attachment.payload, MediaTemplate):
+        return tuple(one.attachment_id for one in attachment.payload.elements if one.attachment_id)
+    return ()
 
 
 def send_request(params: Mapping[str, JsonValue]) -> SendRequest:
@@ -200,6 +295,10 @@ def send_request(params: Mapping[str, JsonValue]) -> SendRequest:
         raise ActionWithMessage
     if request.message is None and request.sender_action is None:
         raise InvalidParameter("The parameter message is required")
+    if request.sender_action in {"react", "unreact"} and request.payload is None:
+        raise InvalidParameter("The parameter payload is required")
+    if request.sender_action == "react" and request.payload is not None and not request.payload.reaction:
+        raise InvalidParameter("The parameter payload[reaction] is required")
     _check_tag(request)
     return request
 
@@ -234,6 +333,8 @@ def _sentence(problem: ErrorDetails) -> str:
             return f"Length of param {name} must be less than or equal to {context['max_length']}"
         case "string_too_short" | "too_short":
             return f"Param {name} must be a non-empty value"
+        case "string_pattern_mismatch" if name.endswith(("url]", "url")):
+            return f"Param {name} must be a valid URI"
         case _:
             return f"Param {name} is not valid: {problem['msg']}"
 

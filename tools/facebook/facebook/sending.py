@@ -14,13 +14,14 @@ from facebook.conversation import (
     shown_text,
 )
 from facebook.errors import (
+    AttachmentNotOwned,
     HumanAgentNotApproved,
     InvalidParameter,
     OutsideWindow,
     PersonUnavailable,
 )
 from facebook.events import Sides
-from facebook.limits import ControlRequest, Message, SendRequest
+from facebook.limits import ControlRequest, MediaAttachment, Message, SendRequest, attachment_ids
 from facebook.record import Call, Sent
 from facebook.registry import Caller
 from facebook.thread import Change, Taken, Thread
@@ -47,6 +48,7 @@ def send(world: World, caller: Caller, request: SendRequest) -> Act:
     )
     if request.message is None:
         return _sender_action(world, caller, conversation, request)
+    _check_mentions(world, caller, conversation, request, request.message)
     _check_window(world, conversation, request)
     riding = _riding(world, caller, speaking.thread, request)
     return _say(world, caller, conversation, request, request.message, speaking, riding)
@@ -101,6 +103,17 @@ def _check_window(world: World, conversation: Conversation, request: SendRequest
         raise OutsideWindow
 
 
+def _check_mentions(
+    world: World, caller: Caller, conversation: Conversation, request: SendRequest, message: Message
+) -> None:
+    """What the message names has to exist: the message it answers, an attachment that was uploaded."""
+    if request.reply_to is not None and conversation.line(request.reply_to.mid) is None:
+        raise InvalidParameter("Param reply_to[mid] is not a message of this conversation")
+    for attachment_id in attachment_ids(message):
+        if (caller.page.id, attachment_id) not in world.attachments:
+            raise AttachmentNotOwned
+
+
 def _riding(world: World, caller: Caller, speaking: Thread, request: SendRequest) -> Change | None:
     control = request.thread_control
     if control is None:
@@ -113,6 +126,8 @@ def _sender_action(world: World, caller: Caller, conversation: Conversation, req
         conversation.typing_at = world.now()
     elif request.sender_action == "typing_off":
         conversation.typing_at = None
+    if request.payload is not None and conversation.line(request.payload.message_id) is None:
+        raise InvalidParameter("Param payload[message_id] is not a message of this conversation")
     answer = world.faults.after(caller.page.id, "messages")
     fact = Sent(
         page_id=caller.page.id,
@@ -137,15 +152,23 @@ def _say(
     mid = world.ids.message()
     answer = world.faults.after(caller.page.id, "messages")
     gained = _gain(world, caller, conversation, speaking)
-    line = _line(world, caller, mid, message)
+    line = _line(world, caller, mid, request, message)
     conversation.say(line)
     seq = world.record.add(_fact(caller, conversation, request, line, answer))
     sides, spoken_in = world.sides(conversation), conversation.thread
     passed = _ride(world, caller, conversation, request, riding)
     if caller.page.behaviour.echo_channel == "after_ride":
         spoken_in = conversation.thread
-    echoed = _echo(world, caller, conversation, message, mid, sides, spoken_in)
-    return Act(seq, webhooks(gained, echoed, passed), mid, answer)
+    echoed = _echo(world, caller, conversation, request, message, mid, sides, spoken_in)
+    return Act(seq, webhooks(gained, echoed, passed), mid, answer, _kept(world, caller, message))
+
+
+def _kept(world: World, caller: Caller, message: Message) -> str | None:
+    """The attachment_id of what was sent as reusable."""
+    attachment = message.attachment
+    if not isinstance(attachment, MediaAttachment) or not attachment.payload.is_reusable:
+        return None
+    return world.keep(caller.page.id, attachment)
 
 
 def _gain(world: World, caller: Caller, conversation: Conversation, speaking: Change) -> list[Webhook]:
@@ -177,6 +200,7 @@ def _echo(
     world: World,
     caller: Caller,
     conversation: Conversation,
+    request: SendRequest,
     message: Message,
     mid: str,
     sides: Sides,
@@ -184,7 +208,14 @@ def _echo(
 ) -> list[Webhook]:
     page = caller.page
     echo = events.echo(
-        sides, mid, caller.app.id, text=message.text, attachment=message.attachment, metadata=message.metadata
+        sides,
+        mid,
+        caller.app.id,
+        text=message.text,
+        attachment=message.attachment,
+        metadata=message.metadata,
+        sticker_id=message.sticker_id,
+        reply_to=request.reply_to.mid if request.reply_to else None,
     )
     hooks = world.tell(page, conversation, Told("echo", lambda _app, _channel: echo, mid, thread=spoken_in))
     if page.behaviour.deliveries:
@@ -193,7 +224,7 @@ def _echo(
     return hooks
 
 
-def _line(world: World, caller: Caller, mid: str, message: Message) -> Line:
+def _line(world: World, caller: Caller, mid: str, request: SendRequest, message: Message) -> Line:
     kind, url = media(message)
     return Line(
         at=world.now(),
@@ -206,6 +237,8 @@ def _line(world: World, caller: Caller, mid: str, message: Message) -> Line:
         quick_replies=offered_quick_replies(message),
         buttons=offered_buttons(message),
         metadata=message.metadata,
+        persona=world.persona_name(caller.page.id, request.persona_id),
+        reply_to=request.reply_to.mid if request.reply_to else None,
     )
 
 
@@ -216,7 +249,7 @@ def _fact(
     line: Line,
     answer: Literal["sent", "delayed", "lost", "failed"],
 ) -> Sent:
-    templated = line.attachment_type if line.attachment_type in {"button", "generic"} else None
+    templated = line.attachment_type if line.attachment_type in {"button", "generic", "media"} else None
     return Sent(
         page_id=caller.page.id,
         psid=conversation.psid,
@@ -231,6 +264,8 @@ def _fact(
         messaging_type=request.messaging_type,
         tag=request.tag,
         persona_id=request.persona_id,
+        persona=line.persona,
+        reply_to=line.reply_to,
         thread_control=request.thread_control,
         answer=answer,
     )

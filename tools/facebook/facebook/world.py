@@ -11,7 +11,7 @@ from facebook.conversation import Conversation, ConversationView, Line
 from facebook.events import FIELD_OF, Kind, Sides, Where
 from facebook.faults import FaultBook
 from facebook.ids import Ids
-from facebook.limits import PersonaRequest
+from facebook.limits import MediaAttachment, PersonaRequest
 from facebook.pages import Page
 from facebook.record import Record, ThreadControlled
 from facebook.registry import Registry
@@ -57,6 +57,7 @@ class Act:
     webhooks: tuple[Webhook, ...] = ()
     mid: str | None = None
     answer: Answer = "sent"
+    attachment_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class World:
     faults: FaultBook = field(default_factory=FaultBook)
     conversations: dict[tuple[str, str], Conversation] = field(default_factory=dict)
     personas: dict[tuple[str, str], PersonaRequest] = field(default_factory=dict)
+    # By page and attachment_id.
+    attachments: dict[tuple[str, str], MediaAttachment] = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
 
     def now(self) -> datetime:
@@ -119,10 +122,21 @@ class World:
         app = self.registry.apps.get(app_id)
         return app.name if app else app_id
 
+    def persona_name(self, page_id: str, persona_id: str | None) -> str | None:
+        persona = self.personas.get((page_id, persona_id or ""))
+        return persona.name if persona else None
+
+    def keep(self, page_id: str, attachment: MediaAttachment) -> str:
+        """Returns the attachment_id under which the page may send it again."""
+        attachment_id = self.ids.persona()
+        self.attachments[page_id, attachment_id] = attachment
+        return attachment_id
+
     def forget(self) -> None:
         """Conversations, personas, faults and rules; apps, pages, customers and the numbers of the record stay."""
         self.conversations.clear()
         self.personas.clear()
+        self.attachments.clear()
         self.faults.clear()
         self.faults.rules.clear()
         self.meter.clear()
