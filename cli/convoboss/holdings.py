@@ -101,6 +101,10 @@ async def _state(connection: Connection, conversation: str) -> int:
 
 
 def values_differ(state: Conversation, forgotten: Conversation) -> bool:
-    """A row of somebody who was never named counts as nothing: an empty profile is none."""
-    mine: Mapping[str, object] = {**vars(state), "profile": state.profile or forgotten.profile}
+    """A row of somebody who was never named counts as nothing: an empty profile is none. Nor is it when they were forgotten."""
+    mine: Mapping[str, object] = {
+        **vars(state),
+        "profile": state.profile or forgotten.profile,
+        "forgotten": forgotten.forgotten,
+    }
     return mine != vars(forgotten)

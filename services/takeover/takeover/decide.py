@@ -678,7 +678,9 @@ def thread_refused(step: Step, event: ThreadRefused) -> None:
 
 
 def profile_read(step: Step, event: ProfileRead) -> None:
-    profile_known(step, event.profile)
+    """A name that was being read while the customer was forgotten stays unknown."""
+    if not step.state.is_forgotten(event.command):
+        profile_known(step, event.profile)
 
 
 def profile_known(step: Step, profile: Profile) -> None:

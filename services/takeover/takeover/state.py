@@ -159,6 +159,8 @@ class Conversation:
     naming: Question | None = None
     """The customer's name was asked for."""
     recent: tuple[Said, ...] = ()
+    forgotten: int = 0
+    """How many ids were given when the customer was last forgotten: what was asked for under them is not to be heard."""
 
     def copy(self) -> Self:
         twin = object.__new__(type(self))
@@ -183,6 +185,7 @@ class Conversation:
         The profile is known to be empty from here on, else the next echo would have the name asked for anew. Flows fill their
         texts in for a customer, so those of the episode's block go too.
         """
+        self.forgotten = self.count
         self.profile, self.naming = Profile(), None
         self.session, self.turn, self.delay, self.resume = None, None, None, None
         self.queue, self.held, self.greeting = (), (), ""
@@ -192,6 +195,11 @@ class Conversation:
         if self.episode is not None and self.episode.block is not None:
             block = self.episode.block.changed(goodbye_message="", back_to_bot_button="", back_to_bot_message="")
             self.episode = self.episode.changed(block=block)
+
+    def is_forgotten(self, identity: str) -> bool:
+        """Whether we gave this id, a turn's or a command's, before the customer was last forgotten."""
+        number = identity.rpartition("!")[2]
+        return number.isdecimal() and int(number) <= self.forgotten
 
     def to_json(self) -> str:
         """The row's `state`. What has its default is written too: comparing costs more than writing."""

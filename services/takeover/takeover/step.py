@@ -163,6 +163,8 @@ class Step:
         messages = event.messages
         if type(event) is TakeoverRequested and event.block.goodbye_message:
             messages = (*messages, OutMessage(text=event.block.goodbye_message, block=event.block.block))
+        if self.state.is_forgotten(event.turn):
+            messages = ()
         self.tell(AnswerSuppressed, seq=self.entry(), turn=event.turn, turn_epoch=event.epoch, messages=messages)
 
     def notice(self, turn: str, notices: Iterable[Notice]) -> None:

@@ -21,6 +21,7 @@ from schemas.commands import (
 from schemas.conversations import (
     DelayElapsed,
     ErasureAsked,
+    ProfileRead,
     ReadOverdue,
     SessionExpired,
     ThreadExtended,
@@ -39,6 +40,7 @@ from schemas.outcomes import (
     CommandAccepted,
     CommandRefused,
     ConversationErased,
+    CustomerKnown,
     CustomerSaid,
     DeliveryChanged,
     StaffSaid,
@@ -1455,7 +1457,30 @@ class TestErasure:
         assert timers(world.state) == {}
         world.answers("Hi Mia")
         assert world.texts() == []
-        assert world.one(AnswerSuppressed)
+        assert world.one(AnswerSuppressed).messages == (), "it was made of what was forgotten"
+
+    def test_an_answer_to_what_came_afterwards_is_recorded_with_its_words(self):
+        world = World()
+        world.says("book me in")
+        self.asked(world)
+        world.says("hello again")
+        turn = world.turn()
+        world.takes_over(ANA)
+        world.answers("How can I help?", turn=turn)
+        assert [message.text for message in world.one(AnswerSuppressed).messages] == ["How can I help?"]
+
+    def test_a_name_that_was_being_read_does_not_come_back_however_often_it_is_told(self):
+        world = World(known=False)
+        world.says()
+        (asked,) = world.of(ReadProfile)
+        self.asked(world)
+        named = {"command": asked.id, "epoch": asked.epoch, "profile": Profile(first_name="Mia", last_name="Moss")}
+        for again in ("p1", "p2"):
+            world.fold(ProfileRead(id=again, conversation=MIA, **named))
+            assert "Moss" not in world.state.to_json()
+            assert world.of(CustomerKnown) == []
+        world.says("again")
+        assert world.turn().profile == Profile()
 
     def test_the_name_is_not_asked_for_again(self):
         world = World()
