@@ -156,6 +156,11 @@ def _message_field(world: World, page: Page, found: Conversation, line: Line, fi
             return _attachments(line)
         case "sticker":
             return line.attachment_url if line.attachment_type == "sticker" else None
+        case "reply_to":
+            return {"mid": line.reply_to} if line.reply_to is not None else None
+        case "reactions":
+            given = {"reaction": line.reaction, "users": [_person(world, page, found)]}
+            return {"data": [cast("JsonValue", given)]} if line.reaction is not None else None
         case "tags":
             return {"data": [{"name": name} for name in ("inbox", "messenger", "source:chat")]}
         case _:

@@ -16,6 +16,8 @@ from facebook.registry import Caller
 from facebook.world import World
 
 VERSION = "v26.0"
+# Of a person; shown only to apps with a permission of their own, and left out for others.
+UNSHOWN = frozenset({"locale", "timezone", "gender"})
 
 
 def node(world: World, call: GraphCall, caller: Caller) -> Body:
@@ -171,7 +173,7 @@ def _profile(person: Customer, names: list[str], call: GraphCall) -> Body:
         "name": person.name,
         "profile_pic": person.profile_pic or f"{call.origin}/pictures/{person.psid}.svg",
     }
-    return _picked(known, names)
+    return _picked(known, [name for name in names if name not in UNSHOWN])
 
 
 def _picked(known: Body, names: list[str]) -> Body:
