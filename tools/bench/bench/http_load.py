@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Answers:
 
 
 class _Connection(asyncio.Protocol):
-    """Sends the next request as soon as the answer to the last one is complete, until the time is up."""
+    """Sends the next request as soon as the answer to the last one is complete, until the time is up or none is left."""
 
     def __init__(self, wire: Iterator[bytes], until: float, times: list[float]) -> None:
         self._wire = wire
@@ -78,10 +79,11 @@ class _Connection(asyncio.Protocol):
         if self._transport is None:
             return
         self._began = time.perf_counter()
-        if self._began >= self._until:
+        request = next(self._wire, None) if self._began < self._until else None
+        if request is None:
             self._end(None)
         else:
-            self._transport.write(next(self._wire))
+            self._transport.write(request)
 
     def _end(self, error: Exception | None) -> None:
         if self.done.done():
@@ -96,14 +98,22 @@ class _Connection(asyncio.Protocol):
 
 async def load(port: int, prepared: Sequence[bytes], *, connections: int, seconds: float) -> Answers:
     """Loads the server on `port` of loopback. Raises `BadAnswer`, and OSError where a connection breaks."""
+    return await _load(port, itertools.cycle(prepared), connections=connections, seconds=seconds, patience=PATIENCE)
+
+
+async def load_once(port: int, prepared: Sequence[bytes], *, connections: int, within: float) -> Answers:
+    """Sends each request once, as fast as the connections allow. Raises TimeoutError beside what `load` raises."""
+    return await _load(port, iter(prepared), connections=connections, seconds=math.inf, patience=within)
+
+
+async def _load(port: int, wire: Iterator[bytes], *, connections: int, seconds: float, patience: float) -> Answers:
     loop = asyncio.get_running_loop()
-    wire = itertools.cycle(prepared)
     times: list[float] = []
     began = time.perf_counter()
     made = [
         await loop.create_connection(lambda: _Connection(wire, began + seconds, times), "127.0.0.1", port)
         for _ in range(connections)
     ]
-    async with asyncio.timeout(seconds + PATIENCE):
+    async with asyncio.timeout(patience if math.isinf(seconds) else seconds + patience):
         await asyncio.gather(*(connection.done for _, connection in made))
     return Answers(time.perf_counter() - began, sorted(times))

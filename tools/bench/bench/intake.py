@@ -1,8 +1,8 @@
-"""How many webhooks a second one process of ingress takes in, beside a bare aiohttp handler.
+"""How many webhooks a second one process of ingress takes in, beside a bare aiohttp handler and beside one in Node.
 
-32 keep-alive connections, one text message in each signed body, 1,000 customers over 8 partitions. Both servers are
-processes of their own and are loaded in turns. A round's ratio is ours over the bare one just before; the figure is the
-median of the rounds.
+32 keep-alive connections, one text message in each signed body, 1,000 customers over 8 partitions. The servers are
+processes of their own and are loaded in turns. A round's ratio is ours over the peer's just before; the figure is the
+median of the rounds. Then 10,000 customers write once each, all at the same time, and the log is searched for all of them.
 """
 
 import secrets
@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from bench import crowds, node
 from bench.http_load import Answers, load
 from bench.processes import Running, running
 from bench.servers import KEYS, Servers, cpu_seconds
-from ingress.signature import HEADER, sign
+from bench.webhooks import webhook
 from runtime.kafka import Publisher
 from runtime.records import Outgoing
 from runtime.secrets import SecretBox
@@ -43,6 +44,15 @@ class Turn:
     cpu: float
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The servers in turns. `node`: None where there is no Node."""
+
+    bare: Turn
+    own: Turn
+    node: Turn | None
+
+
 async def _turn(server: Running, prepared: list[bytes], *, connections: int, seconds: float) -> Turn:
     before = cpu_seconds(server.pid)
     answers = await load(server.port, prepared, connections=connections, seconds=seconds)
@@ -58,26 +68,40 @@ async def measure(servers: Servers, say: Callable[[str], None]) -> Mapping[str, 
     async with (
         running("bare", "bench.intake_peers", environment, servers.folder, ["bare"]) as bare,
         running("ingress", "ingress", environment, servers.folder) as ours,
+        node.running(environment | {"BENCH_SECRET": SECRET}, servers.folder, say) as peer,
     ):
-        for server in (bare, ours):
-            await server.ready()
-            await _turn(server, prepared, connections=CONNECTIONS, seconds=WARM_UP)
-        crowded = await _rounds(bare, ours, prepared, connections=CONNECTIONS, seconds=SECONDS, say=say)
-        alone = await _rounds(bare, ours, prepared, connections=1, seconds=ALONE_SECONDS, say=say)
+        for server in (bare, ours, peer):
+            if server is not None:
+                await server.ready()
+                await _turn(server, prepared, connections=CONNECTIONS, seconds=WARM_UP)
+        crowded = await _rounds(bare, ours, peer, prepared, connections=CONNECTIONS, seconds=SECONDS, say=say)
+        alone = await _rounds(bare, ours, None, prepared, connections=1, seconds=ALONE_SECONDS, say=say)
+        crowd = await crowds.measure(ours, settings, PAGE, SECRET, say)
     per_s, each = await _produce(servers)
     say(f"an acknowledged publish alone, 32 at once: {per_s:,.0f}/s, {each:.0f} µs of processor each")
-    return _figures(crowded, alone) | {"produce_per_s": per_s, "produce_cpu_us": each}
+    return _figures(crowded, alone) | dict(crowd) | {"produce_per_s": per_s, "produce_cpu_us": each}
 
 
 async def _rounds(
-    bare: Running, ours: Running, prepared: list[bytes], *, connections: int, seconds: float, say: Callable[[str], None]
-) -> list[tuple[Turn, Turn]]:
+    bare: Running,
+    ours: Running,
+    peer: Running | None,
+    prepared: list[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    say: Callable[[str], None],
+) -> list[Round]:
     done = []
     for _ in range(ROUNDS):
-        peer = await _turn(bare, prepared, connections=connections, seconds=seconds)
+        first = await _turn(bare, prepared, connections=connections, seconds=seconds)
         own = await _turn(ours, prepared, connections=connections, seconds=seconds)
-        done.append((peer, own))
-        say(f"{connections:2} connections: bare {_line(peer)} | ingress {_line(own)} | {_ratio(peer, own):.2f}")
+        other = None if peer is None else await _turn(peer, prepared, connections=connections, seconds=seconds)
+        done.append(Round(first, own, other))
+        beside = "" if other is None else f" | Node {_line(other)} | {_ratio(other, own):.2f}"
+        say(
+            f"{connections:2} connections: bare {_line(first)} | ingress {_line(own)} | {_ratio(first, own):.2f}{beside}"
+        )
     return done
 
 
@@ -91,18 +115,29 @@ def _ratio(peer: Turn, own: Turn) -> float:
     return own.answers.per_s / peer.answers.per_s
 
 
-def _figures(crowded: list[tuple[Turn, Turn]], alone: list[tuple[Turn, Turn]]) -> dict[str, float]:
-    times = sorted(time for _, own in crowded for time in own.answers.times)
-    pooled = Answers(sum(own.answers.seconds for _, own in crowded), times)
+def _figures(crowded: list[Round], alone: list[Round]) -> dict[str, float]:
+    times = sorted(time for each in crowded for time in each.own.answers.times)
+    pooled = Answers(sum(each.own.answers.seconds for each in crowded), times)
     return {
-        "ingress_ratio": statistics.median(_ratio(peer, own) for peer, own in crowded),
-        "ingress_requests_per_s": statistics.median(own.answers.per_s for _, own in crowded),
+        "ingress_ratio": statistics.median(_ratio(each.bare, each.own) for each in crowded),
+        "ingress_requests_per_s": statistics.median(each.own.answers.per_s for each in crowded),
         "ingress_p50_ms": pooled.percentile(0.5),
         "ingress_p99_ms": pooled.percentile(0.99),
-        "ingress_cpu_us": statistics.median(own.cpu for _, own in crowded),
-        "bare_cpu_us": statistics.median(peer.cpu for peer, _ in crowded),
-        "ingress_alone_p50_ms": statistics.median(own.answers.percentile(0.5) for _, own in alone),
-        "bare_alone_p50_ms": statistics.median(peer.answers.percentile(0.5) for peer, _ in alone),
+        "ingress_cpu_us": statistics.median(each.own.cpu for each in crowded),
+        "bare_cpu_us": statistics.median(each.bare.cpu for each in crowded),
+        "ingress_alone_p50_ms": statistics.median(each.own.answers.percentile(0.5) for each in alone),
+        "bare_alone_p50_ms": statistics.median(each.bare.answers.percentile(0.5) for each in alone),
+    } | _beside_node(crowded)
+
+
+def _beside_node(crowded: list[Round]) -> dict[str, float]:
+    pairs = [(each.node, each.own) for each in crowded if each.node is not None]
+    if not pairs:
+        return {}
+    return {
+        "ingress_over_node": statistics.median(_ratio(peer, own) for peer, own in pairs),
+        "node_requests_per_s": statistics.median(peer.answers.per_s for peer, _ in pairs),
+        "node_cpu_us": statistics.median(peer.cpu for peer, _ in pairs),
     }
 
 
@@ -126,19 +161,10 @@ async def _know(settings: ServiceSettings) -> None:
 
 def bodies() -> list[bytes]:
     """Signed webhooks of a thousand customers, head and all, as they go over the wire."""
-    made = []
-    for number in range(BODIES):
-        body = (
-            b'{"object":"page","entry":[{"id":"%s","time":1795500000000,"messaging":[{"sender":{"id":"%d"},'
-            b'"recipient":{"id":"%s"},"timestamp":1795500000000,"message":{"mid":"m_%s%d","text":"Hello, is my parcel there?"}}]}]}'
-            % (PAGE.encode(), number % CUSTOMERS, PAGE.encode(), secrets.token_hex(8).encode(), number)
-        )
-        head = (
-            f"POST /webhooks/messenger HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n{HEADER}: {sign(body, SECRET.encode())}\r\n\r\n"
-        )
-        made.append(head.encode() + body)
-    return made
+    return [
+        webhook(PAGE, SECRET, psid=str(number % CUSTOMERS), mid=f"m_{secrets.token_hex(8)}{number}")
+        for number in range(BODIES)
+    ]
 
 
 def _environment(servers: Servers) -> dict[str, str]:

@@ -43,7 +43,7 @@ PARTS: Final = (
     Part("switch", "takeover's switch beside a bare relay and Kafka Streams on the same messages"),
     Part("scale", "the switch with 1, 2 and 4 takeover processes"),
     Part("growth", "what an event costs with 1,000, 100,000 and 1,000,000 conversations in the table"),
-    Part("intake", "ingress beside a bare aiohttp handler, 32 connections"),
+    Part("intake", "ingress beside a bare aiohttp handler and one in Node, 32 connections; 10,000 customers at once"),
     Part("turns", "flow-engine's turns a second in one process"),
     Part("reply", "a customer's message to the bot's answer, beside the bare broker hops of it"),
     Part(
@@ -71,8 +71,11 @@ FIGURES: Final = (
         "growth_few", "times", "processor of an event, 1,000,000 conversations in the table over 1,000", 1.2, "less"
     ),
     Figure("growth_many", "times", "the same, each event of another one, 1,000,000 over 100,000", 1.2, "less"),
-    Figure("ingress_ratio", "of bare aiohttp", "webhooks taken in: signature, parse, acknowledged publish", 0.3),
+    Figure("ingress_ratio", "of bare aiohttp", "webhooks taken in: signature, parse, acknowledged publish", 0.36),
+    Figure("ingress_over_node", "times", "the same, over fastify and kafkajs with an acknowledged produce", 2.0),
     Figure("ingress_requests_per_s", "1/s", "the same, absolute"),
+    Figure("intake_crowd_lost", "", "of 10,000 customers who write at once, those who are not in the log", 0, "less"),
+    Figure("intake_crowd_p99_ms", "ms", "how long the slowest hundred of them wait, over 256 connections"),
     Figure("turns_per_s", "1/s", "flow-engine's turns, one process, with Faust", 3000),
     Figure(
         "reply_p50_over_hops",

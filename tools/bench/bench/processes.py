@@ -73,13 +73,20 @@ async def running(
     name: str, module: str, environment: Mapping[str, str], folder: Path, arguments: Sequence[str] = ()
 ) -> AsyncIterator[Running]:
     """`python -m module argument…` with this in its environment and its output in a file of the folder; ended with the block."""
+    async with running_command(name, [*command_of(module), *arguments], environment, folder) as started:
+        yield started
+
+
+@asynccontextmanager
+async def running_command(
+    name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path
+) -> AsyncIterator[Running]:
+    """The same for a program that is not ours; the port that it is to listen on is in CONVOBOSS_HTTP_PORT."""
     port = ports.reserve()
     log = folder / f"{name}.log"
     found = os.environ | dict(environment) | {"CONVOBOSS_HTTP_PORT": str(port)}
     with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command_of(module), *arguments, env=found, stdout=output, stderr=output
-        )
+        process = await asyncio.create_subprocess_exec(*command, env=found, stdout=output, stderr=output)
     try:
         yield Running(name, port, log, process)
     finally:
