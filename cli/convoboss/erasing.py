@@ -79,7 +79,7 @@ async def erase(conversation: str, by: str, *, dry_run: bool, yes: bool) -> int:
         settings, ErasureAsked(id=f"erasure:{conversation}:{secrets.token_hex(6)}", conversation=conversation, by=by)
     )
     print("Asked for in the log; waiting for the services.", flush=True)
-    return await _watched(settings, conversation, state)
+    return await _watched(settings, conversation)
 
 
 def shown(state: Conversation, found: Sequence[Holding], kept: Sequence[Kept], now: datetime) -> Iterator[str]:
@@ -119,7 +119,7 @@ async def _ask(settings: ServiceSettings, event: ErasureAsked) -> None:
         raise BrokerAway(settings.kafka_bootstrap, str(error) or "it does not take the record in time") from error
 
 
-async def _watched(settings: ServiceSettings, conversation: str, before: Conversation) -> int:
+async def _watched(settings: ServiceSettings, conversation: str) -> int:
     """The exit code."""
     deadline = asyncio.get_running_loop().time() + DEADLINE
     while True:
@@ -138,10 +138,6 @@ async def _watched(settings: ServiceSettings, conversation: str, before: Convers
     if left:
         count = sum(each.rows for each in left)
         print(f"{count} messages are still being sent: ask once more when they are.")
-    if before.turn is not None:
-        print(
-            "The flow may still answer the turn that was out; what is stopped of it comes into the transcript: then once more."
-        )
     return 0
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 from aiohttp import ClientSession
+from everywhere import compacted_with, tables_with
 from fleet import (
     DRAIN,
     PARTITIONS,
@@ -33,7 +34,7 @@ from runtime.health import Health
 from runtime.kafka import Publisher
 from runtime.postgres import DatabaseRefused, connect
 from runtime.settings import ServiceSettings
-from schemas.topics import BOTS, TOPICS
+from schemas.topics import BOTS, FLOWS, PAGES, TOPICS
 from story import steps
 from story.doors import Console, Facebook, MailCatcher, eventually
 from story.play import Part, perform
@@ -275,6 +276,93 @@ async def test_a_customer_is_answered_by_the_bot_and_handed_to_a_person_on_secur
         assert "kafka-" + child.name not in text
         assert "database-" + child.name not in text
         assert "page-token-of-the-tests" not in text
+
+
+NAME, SAID, ANSWERED, NOTED = "Xanthippe", "zephyrmango", "kumquatbrisk", "wobblefig"
+"""Words that nobody else says."""
+SKELETON = {
+    "takeover.episode": "SELECT * FROM takeover.episode WHERE conversation = $1 ORDER BY id",
+    "console.entry": (
+        "SELECT seq, at, epoch, episode, kind, speaker, person_id, person_name, delivery_state, mid"
+        " FROM console.entry WHERE conversation = $1 ORDER BY seq"
+    ),
+    "console.episode": (
+        "SELECT id, cause, by_name, started_at, attended_at, first_answer_at, ended_at, end_cause, ended_by_name"
+        " FROM console.episode WHERE conversation = $1 ORDER BY id"
+    ),
+    "takeover.conversation": (
+        "SELECT state -> 'owner', state -> 'epoch', state -> 'seq', state -> 'episode' -> 'id'"
+        " FROM takeover.conversation WHERE id = $1"
+    ),
+}
+
+
+async def test_an_erased_customer_is_in_no_table_and_no_compacted_topic_and_who_had_them_is_told_as_before(fleet):
+    await set_up(fleet)
+    words = (NAME, SAID, ANSWERED, NOTED)
+    database = await asyncpg.connect(fleet.servers.postgres.url)
+    env = kafka_environment(fleet.servers, "ops") | {"CONVOBOSS_DATABASE_URL": fleet.servers.postgres.url}
+    try:
+        async with stage(fleet) as on:
+            scene = Scene(on, await on.facebook.meet(PAGE, NAME, "Quartz"), NAME)
+            await talked_with(scene)
+        await eventually("all is done", lambda: at_rest(database), bool, REPEATED)
+        before = {name: await database.fetch(query, scene.key) for name, query in SKELETON.items()}
+        found = await tables_with(database, words)
+        assert {table.partition(".")[0] for table in found} == {"takeover", "fb_handover", "console"}, "the premise"
+        assert set().union(*found.values()) == set(words)
+
+        ran = await fleet.run("convoboss", "erase", scene.key, "--yes", "--by", "Privacy desk", env=env)
+        assert (ran.code, "Erased." in ran.out) == (0, True), ran.out
+
+        async def left() -> dict[str, set[str]]:
+            return await tables_with(database, words) or ({} if await at_rest(database) else {"outbox": set()})
+
+        await eventually("nothing is left in any table", left, lambda tables: not tables, REPEATED)
+        by_ops = settings(fleet.servers, "SASL_SSL")
+        assert await compacted_with(by_ops, words) == {BOTS: [], FLOWS: [], PAGES: []}
+        assert any((await compacted_with(by_ops, [Login().email, "flow"])).values()), "it does look into them"
+        assert {name: await database.fetch(query, scene.key) for name, query in SKELETON.items()} == before
+        assert len(before["console.entry"]) > 6
+        for command in ("replay", "timeline"):
+            ran = await fleet.run("convoboss", command, scene.key, env=env)
+            assert ran.code == 0, ran.out
+        assert not any(word in ran.out for word in words)
+        assert "Ana Admin" in ran.out
+        async with stage(fleet) as on:
+            scene.stage = on
+            await scene.says("it is me again")
+            await scene.entry("customer_message", "it is me again")
+        assert not any(NAME in found for found in (await tables_with(database, [NAME])).values()), "met without a name"
+    finally:
+        await database.close()
+
+
+async def talked_with(scene: Scene) -> None:
+    """The bot, a request, an e-mail, an operator, a note; each of the services has something of hers."""
+    await scene.says(f"hi, {SAID} here")
+    await scene.hears(NAME)
+    await scene.picks("Talk to a person")
+    await scene.becomes("human")
+    await eventually("an e-mail", lambda: scene.stage.mail.about(scene.key), bool)
+    for given in (
+        await scene.reply(f"Hello {NAME}, {ANSWERED}?"),
+        await scene.hand_back(mode="close", note=f"She wants {NOTED}."),
+    ):
+        assert given.status == "accepted", given
+    await scene.becomes("bot")
+    assert {entry.kind for entry in await scene.stage.console.entries(scene.key)} >= {
+        "takeover_started",
+        "takeover_ended",
+    }
+
+
+async def at_rest(database: asyncpg.Connection) -> bool:
+    """Everything has been sent and published."""
+    outboxes = [f"SELECT count(*) FROM {schema}.outbox" for schema in WITH_DATABASE.values()]  # noqa: S608
+    waiting = "SELECT count(*) FROM fb_handover.outgoing WHERE state IN ('waiting', 'sending')"
+    mail = "SELECT count(*) FROM notifier.email WHERE started <> ''"
+    return not any([await database.fetchval(query) for query in (*outboxes, waiting, mail)])
 
 
 async def taken_over(step: Step, mia: Scene) -> None:
