@@ -68,8 +68,10 @@ class Leader:
                 await consumer.stop()
 
     def assigned(self, *, leads: bool) -> None:
-        if leads != self.leads:
-            log.info("this process looks after the pages" if leads else "another process looks after the pages")
+        if leads and not self.leads:
+            log.info("this process looks after the pages")
+        elif self.leads and not leads:
+            log.info("another process looks after the pages")
         self.leads = leads
         self._component.ok("this process looks after the pages" if leads else "another process looks after the pages")
 

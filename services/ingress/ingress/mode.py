@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from graphapi.answers import Accepted, Permanent, Verdict
+from graphapi.answers import Accepted, Verdict
 from schemas.bots import PAGE_INBOX_APP
 from schemas.pages import DefaultApp, Health, Routing, Step
 
 INBOXES: Final = frozenset({PAGE_INBOX_APP, "26390203743090"})
 """Facebook's own pages print two ids of the Page Inbox."""
-NO_RECEIVERS: Final = 2018234
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,6 @@ def receivers(verdict: Verdict) -> frozenset[str] | None:
     """Ids of the apps beside ours to which the page's threads may go; None: not told to us."""
     if isinstance(verdict, Accepted):
         return frozenset(str(entry.get("id")) for entry in _entries(verdict.body, "data"))
-    if isinstance(verdict, Permanent) and verdict.subcode == NO_RECEIVERS:
-        return frozenset()
     return None
 
 

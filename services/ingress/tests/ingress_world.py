@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ingress.signature import HEADER, sign
 from runtime.kafka import Publisher
+from runtime.partitions import partitions_of
 from runtime.records import Outgoing
 from runtime.secrets import SecretBox
 from runtime.settings import ServiceSettings
@@ -220,7 +221,9 @@ async def seen(bootstrap: str, topic: str, key_prefix: str) -> list[Seen]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        tps = [TopicPartition(topic, number) for number in range(settings_for(bootstrap).partitions)]
+        tps = [
+            TopicPartition(topic, number) for number in range(partitions_of(topic, settings_for(bootstrap).partitions))
+        ]
         consumer.assign(tps)
         last = await consumer.end_offsets(tps)
         found = []
