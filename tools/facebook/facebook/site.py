@@ -16,6 +16,7 @@ FILES = {
     "app.js": "text/javascript",
     "api.js": "text/javascript",
     "draw.js": "text/javascript",
+    "controls.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 # Pictures that a bot sends may be anywhere; everything else is ours.

@@ -165,7 +165,7 @@ async def test_page_is_served_with_a_policy_that_allows_own_scripts_only(box) ->
     policy = response.headers["Content-Security-Policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
-    for name in ("style.css", "app.js", "api.js", "draw.js"):
+    for name in ("style.css", "app.js", "api.js", "draw.js", "controls.js"):
         assert (await box.client.get(f"/page/{name}")).status == 200
     assert (await box.client.get("/page/../main.py")).status == 404
     assert (await box.client.get("/page/secrets.txt")).status == 404

@@ -1,12 +1,13 @@
 // The page: what is chosen, what is shown, and what a click does. The box tells by its event stream when to look again.
 
 import * as api from "./api.js";
+import { drawControls, startControls } from "./controls.js";
 import { atEnd, element, keep, message, nobody, notice, offer, person, typing } from "./draw.js";
 
 const find = (id) => document.getElementById(id);
 const TOAST = 6000; // milliseconds a refusal stays
 
-const now = { state: null, page: null, views: [], psid: null, transcript: null, folder: "main" };
+const now = { state: null, page: null, views: [], psid: null, transcript: null, folder: "main", about: null };
 
 const who = () => ({ page: now.page.id, psid: now.psid });
 const chosen = () => now.views.find((view) => view.psid === now.psid);
@@ -14,6 +15,9 @@ const chosen = () => now.views.find((view) => view.psid === now.psid);
 function appName(id) {
   if (id === null) {
     return "Nobody (idle)";
+  }
+  if (id === "413038776280800") {
+    return "Lead ad questions";
   }
   return now.state.apps.find((app) => app.id === id)?.name ?? (id === "263902037430900" ? "Page Inbox" : id);
 }
@@ -32,6 +36,9 @@ function drawState() {
   const on = Object.entries(now.state.faults_of_page[now.page?.id] ?? now.state.faults)
     .filter(([name, value]) => isOn(name, value))
     .map(([name]) => name.replaceAll("_", " "));
+  if (now.state.rules.some((rule) => !rule.is_spent)) {
+    on.push("calls refused by rule");
+  }
   const faults = on.length ? [element("span", { className: "bad", textContent: `Faults on: ${on.join(", ")}` })] : [];
   find("state").replaceChildren(...apps, ...faults);
 }
@@ -78,6 +85,7 @@ function drawConversation() {
   for (const control of document.querySelectorAll(".composer input, .composer button")) {
     control.disabled = !able;
   }
+  drawAbout();
   if (!able) {
     return;
   }
@@ -91,13 +99,18 @@ function drawConversation() {
 }
 
 function drawChat(view) {
-  const lines = now.transcript.lines.filter((line) => line.side !== "notice");
+  const lines = now.transcript.lines.filter((line) => line.side !== "notice").map(withQuote);
   const log = find("chat-log");
   atEnd(log, () => {
     keep(log, [...lines, ...(view.typing ? [{ typing: true }] : [])], lineKey, (line) =>
       line.typing
         ? typing()
-        : message(line, { mine: line.side === "customer", onPress: (choice) => act(api.press(who(), choice)) }),
+        : message(line, {
+            mine: line.side === "customer",
+            author: line.persona,
+            onPress: (choice) => act(api.press(who(), choice)),
+            tools: toolsOf(line),
+          }),
     );
     keep(find("offers"), view.quick_replies, (choice) => choice.title + choice.payload, (choice) =>
       offer(choice, () => act(api.pick(who(), choice))),
@@ -105,11 +118,59 @@ function drawChat(view) {
   });
 }
 
+const textOf = (line) => line?.text ?? (line?.attachment_type ? `(${line.attachment_type})` : "a message");
+
+function withQuote(line) {
+  const quoted = line.reply_to && now.transcript.lines.find((other) => other.mid === line.reply_to);
+  return line.reply_to ? { ...line, quoted: textOf(quoted) } : line;
+}
+
+/** What the customer can do with a message. */
+function toolsOf(line) {
+  const start = (kind) => () => {
+    now.about = { kind, line };
+    find("chat-text").value = kind === "edit" ? line.text ?? "" : "";
+    drawAbout();
+    find("chat-text").focus();
+  };
+  const reply = ["Reply", start("reply")];
+  if (line.side === "customer") {
+    const edit = line.text ? [["Edit", start("edit")]] : [];
+    return [reply, ...edit, ["Unsend", () => act(api.unsend(who(), line.mid))]];
+  }
+  const emoji = line.reaction ? null : "\u2764";
+  return [reply, [line.reaction ? "Take back" : "React", () => act(api.react(who(), line.mid, emoji))]];
+}
+
+/** What the composer is about: an answer to a message, or an edit of one. */
+function drawAbout() {
+  find("about").hidden = now.about === null;
+  if (now.about) {
+    const doing = now.about.kind === "edit" ? "Editing" : "Replying to";
+    find("about-text").textContent = `${doing}: ${textOf(now.about.line)}`;
+  }
+}
+
+function endAbout() {
+  now.about = null;
+  drawAbout();
+}
+
+async function sayAsCustomer(person, text) {
+  const about = now.about;
+  if (about === null) {
+    return api.say(person, text);
+  }
+  const done = await (about.kind === "edit" ? api.edit : api.answer)(person, about.line.mid, text);
+  endAbout();
+  return done;
+}
+
 function drawInbox(view) {
   const log = find("inbox-log");
   atEnd(log, () => {
     drawOwner(view);
-    keep(log, now.transcript.lines, lineKey, (line) =>
+    keep(log, now.transcript.lines.map(withQuote), lineKey, (line) =>
       line.side === "notice" ? notice(line) : message(line, { mine: line.side !== "customer", author: author(line) }),
     );
   });
@@ -120,18 +181,22 @@ function drawOwner(view) {
   const until = view.expires_at ? `until ${new Date(view.expires_at).toLocaleString([], end)}` : "";
   find("owner").replaceChildren(
     element("b", { textContent: `Held by ${appName(view.owner)}` }),
-    view.owner ? until : "The default app answers the next message.",
+    view.owner ? until : idle(),
   );
   const movable = now.page.inbox_is_receiver && Boolean(view.last);
   find("to-main").disabled = !movable || view.folder === "main";
   find("to-done").disabled = !movable || view.folder === "done";
 }
 
+const idle = () =>
+  now.page.default_app ? `${appName(now.page.default_app)} gets the next message.` : "Every app may answer.";
+
 function author(line) {
   if (line.side === "customer") {
     return chosen().name;
   }
-  return line.side === "inbox" ? "Staff" : appName(line.app_id);
+  const name = line.side === "inbox" ? "Staff" : appName(line.app_id);
+  return line.persona ? `${line.persona} (${name})` : name;
 }
 
 const lineKey = (line) => (line.typing ? "typing" : line.mid ?? line.at + line.text);
@@ -155,6 +220,7 @@ async function refresh() {
   drawPages();
   drawPeople();
   drawConversation();
+  drawControls(now, appName);
 }
 
 let reading = null;
@@ -196,6 +262,7 @@ async function act(promise) {
 
 function choose(view) {
   now.psid = view.psid;
+  endAbout();
   now.folder = view.folder;
   find("chat-log").replaceChildren();
   find("inbox-log").replaceChildren();
@@ -227,7 +294,7 @@ function onSubmit(id, send) {
   });
 }
 
-onSubmit("chat-form", api.say);
+onSubmit("chat-form", sayAsCustomer);
 onSubmit("inbox-form", api.reply);
 find("to-main").addEventListener("click", () => act(api.moveToMain(who())));
 find("to-done").addEventListener("click", () => act(api.moveToDone(who())));
@@ -239,6 +306,24 @@ find("pages").addEventListener("change", (event) => {
 for (const button of document.querySelectorAll("[data-show]")) {
   button.addEventListener("click", () => show(button.dataset.show));
 }
+for (const button of document.querySelectorAll("button[data-left]")) {
+  button.addEventListener("click", () => {
+    document.body.dataset.left = button.dataset.left;
+    document.querySelector(`.${button.dataset.left} button[data-left]`).focus();
+  });
+}
+function cancelAbout() {
+  endAbout();
+  find("chat-text").value = "";
+  find("chat-text").focus();
+}
+
+find("about-off").addEventListener("click", cancelAbout);
+find("chat-text").addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && now.about) {
+    cancelAbout();
+  }
+});
 for (const button of document.querySelectorAll("[data-folder]")) {
   button.addEventListener("click", () => {
     now.folder = button.dataset.folder;
@@ -246,5 +331,6 @@ for (const button of document.querySelectorAll("[data-folder]")) {
   });
 }
 
+await startControls(now, who, act);
 await refreshSoon();
 api.listen(now.state?.last_seq ?? 0, refreshSoon, refreshSoon);

@@ -43,9 +43,15 @@ const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", min
 
 const isWeb = (address) => /^https?:\/\//.test(address ?? "");
 
+function preview(last) {
+  if (!last) {
+    return "has not written yet";
+  }
+  return last.deleted ? "(unsent)" : last.text ?? `(${last.attachment_type ?? "message"})`;
+}
+
 export function person(view, chosen, onChoose) {
   const last = view.last;
-  const preview = last ? last.text ?? `(${last.attachment_type})` : "has not written yet";
   const button = element(
     "button",
     { type: "button", className: "person", onclick: () => onChoose(view) },
@@ -59,7 +65,7 @@ export function person(view, chosen, onChoose) {
         element("span", { className: "name", textContent: view.name, dir: "auto" }),
         last ? element("time", { dateTime: last.at, textContent: clock(last.at) }) : null,
       ),
-      element("span", { className: "last", textContent: preview, dir: "auto" }),
+      element("span", { className: "last", textContent: preview(last), dir: "auto" }),
     ),
   );
   if (chosen) {
@@ -72,9 +78,11 @@ export const nobody = (text) => element("li", { className: "nobody", textContent
 
 function picture(line) {
   if (!isWeb(line.attachment_url)) {
-    return null;
+    return line.attachment_type && !line.text && !line.deleted
+      ? element("p", { className: "bubble", textContent: `(${line.attachment_type})` })
+      : null;
   }
-  if (line.attachment_type === "image") {
+  if (["image", "sticker"].includes(line.attachment_type)) {
     return element("img", { src: line.attachment_url, alt: "Image", referrerPolicy: "no-referrer" });
   }
   return link(line.attachment_type, line.attachment_url);
@@ -100,6 +108,9 @@ function choices(line, onPress) {
 }
 
 function bubble(line) {
+  if (line.deleted) {
+    return element("p", { className: "bubble gone", textContent: "Message unsent" });
+  }
   if (!line.text) {
     return null;
   }
@@ -107,16 +118,27 @@ function bubble(line) {
   return element("p", { className: style, textContent: line.text, dir: "auto" });
 }
 
-/** A line of the chat. `mine`: the reader said it. `author`: shown under the line. */
-export function message(line, { mine, author, onPress }) {
-  const meta = [author, clock(line.at)].filter(Boolean).join(" · ");
+function lineTools(tools) {
+  if (!tools?.length) {
+    return null;
+  }
+  const drawn = tools.map(([name, act]) => element("button", { type: "button", textContent: name, onclick: act }));
+  return element("div", { className: "tools" }, ...drawn);
+}
+
+/** A line of the chat. `mine`: the reader said it. `author`: shown under the line. `tools`: names and acts. */
+export function message(line, { mine, author, onPress, tools }) {
+  const edited = line.edits ? "edited" : null;
+  const meta = [author, clock(line.at), edited, line.reaction].filter(Boolean).join(" · ");
   return element(
     "li",
     { className: mine ? "line mine" : "line" },
+    line.quoted ? element("p", { className: "quoted", textContent: line.quoted, dir: "auto" }) : null,
     bubble(line),
     picture(line),
     choices(line, onPress),
     element("p", { className: "meta", textContent: meta }),
+    line.deleted ? null : lineTools(tools),
   );
 }
 
