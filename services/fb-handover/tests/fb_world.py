@@ -49,7 +49,7 @@ PARTITIONS = 3
 # end (10), the group's wait for it (15), and the wait for an echo (30).
 DEADLINE = 90.0
 POLL = 0.02  # seconds
-PSIDS = [str(number) for number in range(7001, 7041)]
+PSIDS = [str(number) for number in range(7001, 7081)]
 
 
 async def until(
