@@ -17,6 +17,7 @@ Facebook in a box. No Docker, no root, nothing installed outside the clone.
 
   run     everything, until Ctrl-C         (make run)
   demo    plays the story once and checks  (make demo)
+  regimes plays it on every kind of page   (make regimes)
   reset   wipes the data of run            (make reset)
 """
 SETTINGS = """\
@@ -55,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="start everything, play the story, stop; exit code 1 when a step failed")
     demo.add_argument("--data", type=Path, default=paths.ROOT / "build" / "demo", help="default: %(default)s")
     demo.add_argument("--parent", type=int, help="as for run")
+    regimes = commands.add_parser("regimes", help="as demo, on every kind of Facebook page and with every fault")
+    regimes.add_argument("--data", type=Path, default=paths.ROOT / "build" / "regimes", help="default: %(default)s")
+    regimes.add_argument(
+        "--report", type=Path, default=paths.ROOT / "build" / "regimes.json", help="default: %(default)s"
+    )
+    regimes.add_argument("--sample", action="store_true", help="each regime once and some faults: a minute")
+    regimes.add_argument("--parent", type=int, help="as for run")
     reset = commands.add_parser("reset", help="wipe the data folder")
     reset.add_argument("--data", type=Path, default=paths.data(), help="default: %(default)s")
     commands.add_parser("lock-jars", help="write Kafka's jars and their hashes anew (for maintainers)")
@@ -90,6 +98,10 @@ async def _obeyed(arguments: argparse.Namespace) -> int:
             return await stack.run(options)
         case "demo":
             return await stack.demo(stack.Options(arguments.data, report, stay=False, parent=arguments.parent))
+        case "regimes":
+            story = "sample" if arguments.sample else "regimes"
+            options = stack.Options(arguments.data, arguments.report, stay=False, parent=arguments.parent, story=story)
+            return await stack.demo(options)
         case "reset":
             return await stack.reset(arguments.data)
         case _:

@@ -31,6 +31,7 @@ class Options:
     parent: int | None = None  # the process whose end is a wish to stop
     programs: tuple[catalogue.Program, ...] = catalogue.PROGRAMS
     topics_module: str = "runtime.topics"
+    story: str = "play"  # the module of `story` that is played
 
 
 async def run(options: Options) -> int:
@@ -216,7 +217,7 @@ class _Stack:
         if not self._plays:
             self._board.say("The story is not played: the bot cannot write to a customer of that page.")
             return False
-        playing, places = story.playing(), self._plan.places()
+        playing, places = story.playing(self._options.story), self._plan.places()
         if playing is None or places.facebook is None or places.mail is None:
             self._board.say(
                 "The story is not played: it takes Facebook in a box, the mail catcher and the package story."

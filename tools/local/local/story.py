@@ -50,7 +50,7 @@ class Seeding(Protocol):
 
 
 class Playing(Protocol):
-    """The module `story.play`."""
+    """The module `story.play`, or one that plays more of it."""
 
     Refused: type[RefusedByDoor]
 
@@ -62,8 +62,8 @@ def seeding() -> Seeding | None:
     return cast("Seeding | None", _module("story.seed"))
 
 
-def playing() -> Playing | None:
-    return cast("Playing | None", _module("story.play"))
+def playing(name: str) -> Playing | None:
+    return cast("Playing | None", _module(f"story.{name}"))
 
 
 def _module(name: str) -> object | None:

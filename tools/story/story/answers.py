@@ -15,6 +15,13 @@ class Person(Answer):
     name: str
 
 
+class ThreadView(Answer):
+    """As the console knows it."""
+
+    owner: str = "unknown"
+    reason: str = ""
+
+
 class Conversation(Answer):
     """As the console shows it."""
 
@@ -30,10 +37,16 @@ class Conversation(Answer):
     since: datetime | None = None
     deadline: datetime | None = None
     attributes: dict[str, str] = Field(default_factory=dict)
+    thread: ThreadView = ThreadView()
 
 
 class ConversationAnswer(Answer):
     conversation: Conversation
+
+
+class Delivery(Answer):
+    state: str
+    reason: str = ""
 
 
 class Entry(Answer):
@@ -44,6 +57,7 @@ class Entry(Answer):
     epoch: int
     speaker: str | None = None
     text: str = ""
+    delivery: Delivery | None = None
     content: dict[str, Any]  # one shape a kind; the story reads single fields of it
 
     @property

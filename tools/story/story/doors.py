@@ -13,7 +13,7 @@ from story.answers import Chat, Command, Conversation, ConversationAnswer, Entri
 T = TypeVar("T")
 TIMEOUT = ClientTimeout(total=15)  # seconds for one request
 LOOK = 0.05  # seconds between two looks at something that is waited for
-PATIENCE = 15.0  # seconds until a fact that should come counts as missing
+PATIENCE = 30.0  # seconds until a fact that should come counts as missing
 
 
 class Refused(Exception):

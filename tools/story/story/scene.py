@@ -1,9 +1,11 @@
 """One customer's conversation, seen from all sides: her phone, Facebook's staff, our operator."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from story.answers import Chat, Command, Conversation, Entry, Line
 from story.doors import PATIENCE, Console, Facebook, MailCatcher, eventually
+from story.regime import DEMONSTRATION, PAGE_INBOX, Regime
 from story.seed import PAGE
 from story.telling import Step, Timeline, note_state
 
@@ -15,6 +17,8 @@ class Stage:
     console: Console
     facebook: Facebook
     mail: MailCatcher
+    page: str = PAGE
+    regime: Regime = DEMONSTRATION
 
 
 @dataclass(slots=True)
@@ -28,21 +32,21 @@ class Scene:
 
     @property
     def key(self) -> str:
-        return f"messenger:{PAGE}:{self.psid}"
+        return f"messenger:{self.stage.page}:{self.psid}"
 
     # --- the customer and staff
 
     async def says(self, text: str) -> None:
-        await self.stage.facebook.says(PAGE, self.psid, text)
+        await self.stage.facebook.says(self.stage.page, self.psid, text)
 
     async def picks(self, title: str) -> None:
-        await self.stage.facebook.picks(PAGE, self.psid, title)
+        await self.stage.facebook.picks(self.stage.page, self.psid, title)
 
     async def staff(self, gesture: str, text: str | None = None) -> None:
-        await self.stage.facebook.staff(PAGE, self.psid, gesture, None if text is None else {"text": text})
+        await self.stage.facebook.staff(self.stage.page, self.psid, gesture, None if text is None else {"text": text})
 
     async def chat(self) -> Chat:
-        return await self.stage.facebook.chat(PAGE, self.psid)
+        return await self.stage.facebook.chat(self.stage.page, self.psid)
 
     async def bot_lines(self) -> list[Line]:
         """What our app said to her, the bot or an operator."""
@@ -56,11 +60,19 @@ class Scene:
 
         return (await eventually(f"{self.name} hears {text!r}", look, bool))[0]
 
-    async def thread(self, folder: str) -> Chat:
-        """Wait until staff see the conversation in `main` or `done`."""
-        return await eventually(
-            f"the conversation rests in {folder}", self.chat, lambda chat: chat.conversation.folder == folder
-        )
+    async def rests(self) -> None:
+        """Wait until the thread is where it is to be while a person has the conversation: in Main, or still with us."""
+        await (self.is_theirs() if self.stage.regime.rests_in_main else self.is_not_theirs())
+
+    async def is_theirs(self) -> None:
+        await self._thread("the conversation is the Page Inbox's", lambda owner: owner == PAGE_INBOX)
+
+    async def is_not_theirs(self) -> None:
+        """Ours, or nobody's: then everybody may write."""
+        await self._thread("the conversation is not the Page Inbox's", lambda owner: owner != PAGE_INBOX)
+
+    async def _thread(self, what: str, fits: Callable[[str | None], bool]) -> None:
+        await eventually(what, self.chat, lambda chat: fits(chat.conversation.owner))
 
     # --- the operator
 

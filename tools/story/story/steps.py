@@ -27,7 +27,7 @@ async def handed_over(step: Step, mia: Scene) -> None:
     goodbye = await mia.hears("A colleague will be with you shortly.")
     titles = [reply.title for reply in goodbye.quick_replies]
     step.check("the goodbye carries the button", titles == ["Back to bot"], titles)
-    await mia.thread("main")
+    await mia.rests()
     state = await mia.becomes("human")
     step.check("nobody has taken it up yet", state.waiting and not state.attended, state)
     step.check("the block's expiry counts", is_hour(until(state)), until(state))
@@ -62,7 +62,7 @@ async def operator_answers(step: Step, mia: Scene) -> None:
     answered = (await mia.entry("message", "this is Ana")).at
     counted = state.deadline - answered if state.deadline else None
     step.check("the default expiry runs: 60 minutes", is_hour(counted), counted)
-    await mia.thread("main")
+    await mia.rests()
 
 
 async def handed_back(step: Step, mia: Scene) -> None:
@@ -72,21 +72,21 @@ async def handed_back(step: Step, mia: Scene) -> None:
     texts = [line.text or "" for line in (await mia.bot_lines())[before:]]
     step.check("the Back to Bot Message, then the flow goes on", texts[0].startswith("I am back."), texts)
     step.check("each once", len(texts) == 2, texts)
-    await mia.thread("done")
+    await mia.is_not_theirs()
     await mia.becomes("bot")
 
 
 async def nobody_answers(step: Step, jonas: Scene) -> None:
     await jonas.says("Is anybody free?")
     await jonas.hears("Let me see whether somebody is free")
-    await jonas.becomes("human")
+    await jonas.entry("takeover_started")
     before = len(await jonas.bot_lines())
     await jonas.becomes("bot", within=20)
     step.check("the expiry was silent", len(await jonas.bot_lines()) == before)
     await jonas.says("Hello?")
     await jonas.hears(PORT_TEXT, before)
     step.check("the bot answered once", len(await jonas.bot_lines()) == before + 1, await jonas.bot_lines())
-    await jonas.thread("done")
+    await jonas.is_not_theirs()
 
 
 async def customer_returns(step: Step, lea: Scene) -> None:
@@ -101,7 +101,7 @@ async def customer_returns(step: Step, lea: Scene) -> None:
     step.check("the Back to Bot Message arrives once", len(back) == 1, texts)
     ended = await lea.entry("takeover_ended")
     step.check("the operator sees that the customer returned", ended.content["cause"] == "customer", ended.content)
-    await lea.thread("done")
+    await lea.is_not_theirs()
     await lea.becomes("bot")
 
 
@@ -115,7 +115,10 @@ async def staff_take_it(step: Step, tomasz: Scene) -> None:
     await tomasz.says("Thank you!")
     await tomasz.entry("customer_message", "Thank you!")
     await says_nothing(step, tomasz, before)
-    await tomasz.staff("move_to_done")
+    if tomasz.stage.regime.receiver:
+        await tomasz.staff("move_to_done")
+    if not tomasz.stage.regime.receiver or tomasz.stage.regime.name == "zero_config":
+        await accepted(step, tomasz.hand_back())  # there is no Done, or nobody is told of it
     await tomasz.becomes("bot")
     await tomasz.hears(BACK, before)
     before = len(await tomasz.bot_lines())
@@ -140,7 +143,7 @@ async def turn_in_flight(step: Step, anouk: Scene) -> None:
 async def session_runs_out(step: Step, sofia: Scene) -> None:
     await sofia.says("hello")
     await sofia.hears("Sofía")
-    await accepted(step, sofia.take_over(expiry=5))
+    await accepted(step, sofia.take_over(expiry=8))
     await accepted(step, sofia.reply("Hello Sofía, Ana here."))
     await sofia.hears("Ana here.")
     before = len(await sofia.bot_lines())
@@ -193,7 +196,11 @@ async def moved_to_main(step: Step, ben: Scene) -> None:
     await ben.says("hello")
     await ben.hears("Ben")
     before = len(await ben.bot_lines())
-    await ben.staff("move_to_main")
+    if ben.stage.regime.receiver:
+        await ben.staff("move_to_main")
+        await ben.is_theirs()
+    else:  # everything is in Main: staff take over by replying
+        await ben.staff("reply", "Hello, this is the front desk.")
     state = await ben.becomes("human")
     step.check("the expiry counts", is_hour(until(state)), until(state))
     await ben.says("Is somebody reading this?")
@@ -205,7 +212,11 @@ async def staff_go_on(step: Step, ben: Scene) -> None:
     epoch = (await ben.state()).epoch
     await accepted(step, ben.set_expiry(2))
     await ben.becomes("bot", epoch_above=epoch)
-    await ben.thread("done")
+    if ben.stage.regime.way_back:
+        await ben.is_not_theirs()
+    elif ben.stage.regime.receiver:
+        state = await ben.state()
+        step.check("that it stays in Main is told, and why", bool(state.thread.reason), state.thread)
     before = len(await ben.bot_lines())
     await ben.staff("reply", "Sorry for the wait, I am here now.")
     state = await ben.becomes("human", epoch_above=epoch + 1)
