@@ -63,6 +63,8 @@ class CustomerReferred(ConversationEvent):
     type: Literal["customer.referred.v1"] = "customer.referred.v1"
     channel: Channel = "messaging"
     referral: Referral
+    raw: dict[str, Any] | None = None
+    """The channel's own JSON: an ad's title, what was filled in in its form."""
 
 
 class Receipt(ConversationEvent):
@@ -365,10 +367,6 @@ class ReadOverdue(ConversationEvent):
 
     type: Literal["read.overdue.v1"] = "read.overdue.v1"
     command: str
-
-
-CUSTOMER_ACTS = (CustomerMessage, CustomerReacted, CustomerReferred)
-"""What opens the channel's window for answers anew, at its `occurred_at`. Source: Meta's messaging policy; an edit does not."""
 
 
 class ThreadCheckDue(ConversationEvent):

@@ -53,6 +53,8 @@ class Message(Shape):
     sticker_id: FacebookId = None
     quick_reply: object = None
     attachments: object = None
+    reply_to: object = None
+    referral: object = None
 
 
 class Postback(Shape):
@@ -61,6 +63,7 @@ class Postback(Shape):
     mid: FacebookId = None
     title: Text = None
     payload: Text = None
+    referral: object = None
 
 
 class ThreadChange(Shape):

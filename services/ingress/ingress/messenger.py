@@ -1,22 +1,45 @@
 """What Facebook's events mean to a conversation. Pure: one element of a webhook in, one event out."""
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypedDict
 
 import orjson
 from pydantic import ValidationError
 
+from ingress.content import MAX_KIND, count_of, extras_of, files_of, loose, referral, said_by_customer, without_secrets
 from ingress.facebook import Event, FacebookId, Message, Postback, ThreadChange
 from ingress.times import told_time
 from ingress.webhook import MAX_ELEMENTS, TEST_PAGE, Broken, Element, elements
 from schemas.base import PAGE_EVENTS
-from schemas.conversations import Channel, ChannelFact, CustomerMessage, Echo, ThreadControl
-from schemas.messages import Attachment, CustomerInput
+from schemas.conversations import (
+    Channel,
+    ChannelFact,
+    CustomerDeleted,
+    CustomerEdited,
+    CustomerMessage,
+    CustomerReacted,
+    CustomerReferred,
+    Echo,
+    PolicyEnforced,
+    Receipt,
+    ThreadControl,
+)
+from schemas.messages import CustomerInput
 
-ChannelEvent = CustomerMessage | Echo | ThreadControl | ChannelFact
+ChannelEvent = (
+    CustomerMessage
+    | CustomerEdited
+    | CustomerDeleted
+    | CustomerReacted
+    | CustomerReferred
+    | Receipt
+    | Echo
+    | ThreadControl
+    | PolicyEnforced
+    | ChannelFact
+)
 
 FACTS: Final[Mapping[str, str]] = {
     "delivery": "delivery",
@@ -33,13 +56,17 @@ FACTS: Final[Mapping[str, str]] = {
     "message_request": "message_request",
 }
 """Key of an event → kind of the fact. What is not here is `unknown`."""
+KINDS: Final[Mapping[type[ChannelEvent], str]] = {
+    CustomerEdited: "message_edit",
+    CustomerDeleted: "message_deleted",
+    CustomerReacted: "reaction",
+    CustomerReferred: "referral",
+    Echo: "echo",
+    PolicyEnforced: "policy_enforcement",
+}
+"""What an event is counted as, where its type says it."""
 PAGE_WIDE: Final = frozenset({"app_roles", "policy_enforcement"})
 """Facts about a page, even where a sender is named."""
-SECRETS: Final = frozenset({"token", "authorization_code", "notification_messages_token", "one_time_notif_token"})
-"""Keys in raw events whose values let others act for the customer: they are not kept."""
-REDACTED: Final = "[redacted]"
-UNSUPPORTED: Final = "unsupported"
-MAX_KIND: Final = 64  # characters
 _read_event: Final = (
     Event.__pydantic_validator__.validate_python
 )  # `model_validate` without its handling of what is not given
@@ -58,12 +85,14 @@ class Parsed(NamedTuple):
         match self.event:
             case CustomerMessage():
                 return self.event.input.kind
-            case Echo():
-                return "echo"
+            case Receipt():
+                return "read" if self.event.state == "seen" else "delivery"
             case ThreadControl():
                 return f"{self.event.action}_thread_control"
-            case _:
+            case ChannelFact():
                 return self.event.kind.partition(":")[0]
+            case _:
+                return KINDS[type(self.event)]
 
 
 class Unreadable(Exception):
@@ -92,13 +121,13 @@ def parse(body: object, *, received: datetime) -> list[Parsed | Broken]:
         place = places.setdefault(one.event.id, len(found))
         if place == len(found):
             found.append(one)
-        elif _channel(found[place]) == "standby":
+        elif _array(found[place]) == "standby":
             found[place] = one
     return found
 
 
-def _channel(one: Parsed | Broken) -> Channel | None:
-    return one.event.channel if isinstance(one, Parsed) else None
+def _array(one: Parsed | Broken) -> str:
+    return one.element.array if isinstance(one, Parsed) else one.array
 
 
 def _read(body: object, received: datetime) -> Iterator[Parsed | Broken]:
@@ -155,7 +184,7 @@ def _change(element: Element, raw: Mapping[str, object], received: datetime) -> 
         conversation=f"messenger:{element.page}:{PAGE_EVENTS}",
         occurred_at=told_time(element.entry_time, received=received),
         kind=f"changes:{field[:MAX_KIND]}" if isinstance(field, str) else "changes",
-        raw=_without_secrets(raw),
+        raw=without_secrets(raw),
     )
 
 
@@ -187,21 +216,58 @@ class _Reading:
             return self._thread("take", told.take_thread_control)
         if told.request_thread_control is not None:
             return self._thread("request", told.request_thread_control)
-        return self._fact(next((kind for key, kind in FACTS.items() if key in self.raw), "unknown"))
+        key = next((key for key in FACTS if key in self.raw), None)
+        if key is None:
+            return self._fact("unknown")
+        return self._typed(key) or self._fact(FACTS[key])
+
+    def _typed(self, key: str) -> ChannelEvent | None:
+        """The event that a key's value tells of; None where the value has not all that this needs: then it is kept raw."""
+        value = self.raw[key]
+        if not isinstance(value, dict):
+            return None
+        if FACTS[key] == "policy_enforcement":
+            return self._policy(value)
+        if not self._is_customers():
+            return None
+        match key:
+            case "delivery" | "read":
+                return self._receipt(key, value)
+            case "reaction":
+                return self._reaction(value)
+            case "message_edit":
+                return self._edit(value)
+            case "referral":
+                return self._referred(value)
+            case _:
+                return None
 
     def _of_message(self, message: Message) -> ChannelEvent:
+        if message.is_deleted:
+            # what the page takes back says nothing anew: it must not pass for a message of staff
+            if message.mid is None or message.is_echo or not self._is_customers():
+                return self._fact("message_deleted")
+            return CustomerDeleted(**self._head("message_deleted"), channel=self.channel, mid=message.mid)
         if message.is_echo:
             return self._echo(message)
-        if message.is_deleted:
-            return self._fact("message_deleted")
-        said = _input(message)
-        return self._fact("message_empty") if said is None else self._customer("message", message.mid, said)
+        said = said_by_customer(message, self.raw)
+        if said is None:
+            return self._fact("message_empty")
+        return self._customer("message", message.mid, said)
 
-    def _postback(self, postback: Postback) -> CustomerMessage:
-        said = CustomerInput(kind="postback", text=postback.title or "", payload=postback.payload)
+    def _postback(self, postback: Postback) -> ChannelEvent:
+        """On standby it comes without payload. If the button is ours it comes on `messaging` too, whole, and that one counts."""
+        if self.channel == "standby" and postback.payload is None:
+            return self._fact("postback_stripped")
+        said = CustomerInput(
+            kind="postback",
+            text=postback.title or "",
+            payload=postback.payload,
+            referral=referral(postback.referral) or referral(self.raw.get("referral")),
+        )
         return self._customer("postback", postback.mid, said)
 
-    def _customer(self, kind: str, mid: FacebookId, said: CustomerInput) -> CustomerMessage:
+    def _customer(self, kind: Literal["message", "postback"], mid: FacebookId, said: CustomerInput) -> CustomerMessage:
         if self._sender == self.element.page:
             raise Unreadable("from the page itself, yet no echo", customer=self._other() or PAGE_EVENTS)
         return CustomerMessage(
@@ -211,6 +277,64 @@ class _Reading:
             mid=mid or "",
             channel=self.channel,
             input=said,
+            extras=extras_of(self.raw, kind),
+        )
+
+    def _receipt(self, key: str, value: Mapping[str, object]) -> Receipt | None:
+        """A watermark is that of all messages up to it. Instagram tells the one message that was read."""
+        until = told_time(value.get("watermark"), received=self.received)
+        listed = value.get("mids")
+        mids = [mid for mid in map(loose, [value.get("mid"), *(listed if isinstance(listed, list) else ())]) if mid]
+        if until is None and not mids:
+            return None
+        return Receipt(
+            **self._head(key),
+            channel=self.channel,
+            state="seen" if key == "read" else "delivered",
+            until=until,
+            mids=tuple(mids),
+        )
+
+    def _reaction(self, value: Mapping[str, object]) -> CustomerReacted | None:
+        mid, action = loose(value.get("mid")), value.get("action")
+        if mid is None or action not in {"react", "unreact"}:
+            return None
+        return CustomerReacted(
+            **self._head("reaction"),
+            channel=self.channel,
+            mid=mid,
+            action="react" if action == "react" else "unreact",
+            reaction=loose(value.get("reaction")) or "",
+            emoji=loose(value.get("emoji")) or "",
+        )
+
+    def _edit(self, value: Mapping[str, object]) -> CustomerEdited | None:
+        mid, text = loose(value.get("mid")), value.get("text")
+        if mid is None or not isinstance(text, str) or not text:
+            return None
+        return CustomerEdited(
+            **self._head("message_edit"),
+            channel=self.channel,
+            mid=mid,
+            text=text,
+            number=count_of(value.get("num_edit")),
+        )
+
+    def _referred(self, value: Mapping[str, object]) -> CustomerReferred | None:
+        told = referral(value)
+        if told is None:
+            return None
+        raw = without_secrets(self.raw)
+        return CustomerReferred(**self._head("referral"), channel=self.channel, referral=told, raw=raw)
+
+    def _policy(self, value: Mapping[str, object]) -> PolicyEnforced | None:
+        action = loose(value.get("action"))
+        if action is None:
+            return None
+        return PolicyEnforced(
+            **self._head("policy_enforcement", page_wide=True),
+            action=action[:MAX_KIND],
+            reason=loose(value.get("reason")) or "",
         )
 
     def _echo(self, message: Message) -> Echo:
@@ -224,7 +348,7 @@ class _Reading:
             app_id=message.app_id,
             metadata=message.metadata,
             text=message.text or "",
-            attachments=attachments(message),
+            attachments=files_of(message),
         )
 
     def _thread(self, action: Literal["pass", "take", "request"], change: ThreadChange) -> ThreadControl:
@@ -243,15 +367,25 @@ class _Reading:
         )
 
     def _fact(self, kind: str) -> ChannelFact:
-        customer = None if kind in PAGE_WIDE else self._other()
         return ChannelFact(
-            id=f"messenger:{self.element.page}:{kind}:{_digest(self.raw, self._stamp())}",
-            conversation=f"messenger:{self.element.page}:{customer or PAGE_EVENTS}",
-            occurred_at=self._time(),
+            **self._head(kind, page_wide=kind in PAGE_WIDE),
             kind=kind,
             channel=self.channel,
-            raw=_without_secrets(self.raw),
+            raw=without_secrets(self.raw),
         )
+
+    def _head(self, kind: str, *, page_wide: bool = False) -> "_Head":
+        """What events have in common whose id is made of all that was told."""
+        customer = None if page_wide else self._other()
+        return {
+            "id": f"messenger:{self.element.page}:{kind}:{_digest(self.raw, self._stamp())}",
+            "conversation": f"messenger:{self.element.page}:{customer or PAGE_EVENTS}",
+            "occurred_at": self._time(),
+        }
+
+    def _is_customers(self) -> bool:
+        """Whether a customer did it, who is known: not the page, and nobody who is known by a `user_ref` alone."""
+        return self._sender != self.element.page and self._other() is not None
 
     def _id(self, kind: str, mid: FacebookId) -> str:
         """Unique by page and mid. Without mid: by who, when and what, so that a repetition is recognised."""
@@ -288,73 +422,10 @@ class _Reading:
         return self.told.timestamp or self.element.entry_time
 
 
-def _input(message: Message) -> CustomerInput | None:
-    """What the customer said; None where the message holds nothing that could be shown."""
-    payload = message.quick_reply.get("payload") if isinstance(message.quick_reply, dict) else None
-    files = attachments(message)
-    if message.is_unsupported and not files:
-        files = (Attachment(kind=UNSUPPORTED),)
-    if isinstance(payload, str):
-        return CustomerInput(kind="quick_reply", text=message.text or "", payload=payload, attachments=files)
-    if not message.text and not files:
-        return None
-    return CustomerInput(text=message.text or "", attachments=files)
-
-
-def attachments(message: Message) -> tuple[Attachment, ...]:
-    """What came with a message. A sticker that is told twice, as such and as its picture, is one."""
-    raw = message.attachments
-    if raw is None and message.sticker_id is None:
-        return ()
-    listed = raw if isinstance(raw, list) else [] if raw is None else [raw]
-    found = [_attachment(one) for one in listed]
-    if message.sticker_id and not any(one.sticker_id for one in found):
-        found = [one for one in found if one.kind != "image"]
-        found.append(Attachment(kind="sticker", sticker_id=message.sticker_id, url=_picture(listed)))
-    stickers: set[str] = set()
-    kept = []
-    for one in found:
-        if one.sticker_id is not None:
-            if one.sticker_id in stickers:
-                continue
-            stickers.add(one.sticker_id)
-        kept.append(one)
-    return tuple(kept)
-
-
-def _picture(listed: list[object]) -> str | None:
-    return next((one.url for one in map(_attachment, listed) if one.kind == "image" and one.url), None)
-
-
-def _attachment(raw: object) -> Attachment:
-    if not isinstance(raw, dict):
-        return Attachment(kind=UNSUPPORTED)
-    payload = raw.get("payload")
-    inner: Mapping[str, object] = payload if isinstance(payload, dict) else {}
-    place = inner.get("coordinates")
-    where: Mapping[str, object] = place if isinstance(place, dict) else {}
-    kind = raw.get("type")
-    sticker = _loose(inner.get("sticker_id"))
-    return Attachment(
-        kind="sticker" if sticker else kind[:MAX_KIND] if isinstance(kind, str) and kind else UNSUPPORTED,
-        url=_loose(inner.get("url")) or _loose(raw.get("url")),
-        title=_loose(inner.get("title")) or _loose(raw.get("title")),
-        sticker_id=sticker,
-        latitude=_degrees(where.get("lat")),
-        longitude=_degrees(where.get("long")),
-    )
-
-
-def _loose(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value or None if isinstance(value, str) else None
-
-
-def _degrees(value: object) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
+class _Head(TypedDict):
+    id: str
+    conversation: str
+    occurred_at: datetime | None
 
 
 def event_id(page: str, mid: str) -> str:
@@ -369,13 +440,3 @@ def _digest(*parts: object) -> str:
     except TypeError as error:
         raise Unreadable(f"cannot be kept: {error}") from None
     return hashlib.sha256(canonical).hexdigest()[:32]
-
-
-def _without_secrets(raw: Mapping[str, object]) -> dict[str, object]:
-    return {key: REDACTED if key in SECRETS else _redacted(value) for key, value in raw.items()}
-
-
-def _redacted(value: object) -> object:
-    if isinstance(value, dict):
-        return _without_secrets(value)
-    return [_redacted(one) for one in value] if isinstance(value, list) else value

@@ -10,7 +10,20 @@ import pytest
 from ingress import webhook
 from ingress.messenger import Parsed, parse
 from ingress.webhook import Broken
-from schemas.conversations import ChannelFact, CustomerMessage, Echo, ThreadControl
+from schemas.base import BaseEvent
+from schemas.conversations import (
+    ChannelFact,
+    CustomerDeleted,
+    CustomerEdited,
+    CustomerMessage,
+    CustomerReacted,
+    CustomerReferred,
+    Echo,
+    PolicyEnforced,
+    Receipt,
+    ThreadControl,
+)
+from schemas.messages import Referral
 
 FOLDER = Path(__file__).parent / "fixtures"
 INDEX = json.loads((FOLDER / "index.json").read_text())
@@ -18,30 +31,35 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 # The index counts what stands in arrays; an array that came as one object is taken as one event all the same.
 NOT_AN_ARRAY = "messaging_is_object_not_array"
 OWN_TEST = {NOT_AN_ARRAY, "object_not_page"}
-FACT_KINDS = {
-    "edit": "message_edit",
-    "delete": "message_deleted",
-    "optin": "optin",
-    "app_roles": "app_roles",
-    "policy": "policy_enforcement",
-    "reaction": "reaction",
-    "read": "read",
-    "referral": "referral",
-    "delivery": "delivery",
-    "account_linking": "account_linking",
-    "unknown": "unknown",
+EVENTS = {
+    "edit": ("message_edit", CustomerEdited),
+    "delete": ("message_deleted", CustomerDeleted),
+    "reaction": ("reaction", CustomerReacted),
+    "read": ("read", Receipt),
+    "delivery": ("delivery", Receipt),
+    "referral": ("referral", CustomerReferred),
+    "policy": ("policy_enforcement", PolicyEnforced),
+    "optin": ("optin", ChannelFact),
+    "app_roles": ("app_roles", ChannelFact),
+    "account_linking": ("account_linking", ChannelFact),
+    "unknown": ("unknown", ChannelFact),
 }
+"""The index's kind of what is no message → what it is counted as, and the event that it becomes."""
 
 
 def document(name: str) -> object:
     return webhook.document((FOLDER / f"{name}.json").read_bytes())
 
 
-def events(name: str) -> list[CustomerMessage | Echo | ThreadControl | ChannelFact]:
+def parts(name: str) -> list[Parsed]:
     """The events of a fixture, read as one of a page: Instagram's bodies have the same shape."""
     found = parse(document(name), received=NOW)
     assert not [one for one in found if isinstance(one, Broken)]
-    return [one.event for one in found if isinstance(one, Parsed)]
+    return [one for one in found if isinstance(one, Parsed)]
+
+
+def events(name: str) -> list[BaseEvent]:
+    return [one.event for one in parts(name)]
 
 
 def only(name: str):
@@ -62,12 +80,64 @@ def test_a_body_becomes_as_many_messages_echoes_and_postbacks_as_it_holds(case):
     assert len([one for one in found if isinstance(one, Echo)]) == counts["echoes"]
 
 
-@pytest.mark.parametrize("case", [c for c in INDEX if c["kind"] in FACT_KINDS], ids=lambda case: case["name"])
-def test_what_bears_on_no_turn_is_a_fact_of_its_kind_and_kept_raw(case):
-    fact = only(case["name"])
-    assert isinstance(fact, ChannelFact)
-    assert fact.kind == FACT_KINDS[case["kind"]]
-    assert fact.raw
+@pytest.mark.parametrize("case", [c for c in INDEX if c["kind"] in EVENTS], ids=lambda case: case["name"])
+def test_what_is_no_message_is_an_event_of_its_own_kind_and_nobodys_turn(case):
+    (part,) = parts(case["name"])
+    assert (part.kind, type(part.event)) == EVENTS[case["kind"]]
+
+
+@pytest.mark.parametrize("case", [c for c in INDEX if c["kind"] in EVENTS], ids=lambda case: case["name"])
+def test_what_has_no_type_of_its_own_is_kept_raw(case):
+    event = only(case["name"])
+    assert not isinstance(event, ChannelFact) or event.raw
+
+
+def test_an_edit_tells_the_message_its_text_and_which_edit_it_is():
+    edit = only("message_edit")
+    assert (edit.mid, edit.text, edit.number) == ("mid.3038213f4ad952b07779da1f1a6d5ad9", "could somebody", 37)
+    assert edit.conversation == "messenger:11029096121:153236427548"
+
+
+def test_a_deletion_tells_the_message_and_is_no_empty_one():
+    assert only("message_deleted").mid == "3600691_83"
+
+
+def test_a_reaction_tells_the_message_and_the_emoji():
+    told = only("reaction_react_emoji")
+    assert (told.mid, told.action, told.reaction, told.emoji) == ("524b4cbd_3600691_83", "react", "sad", "😢")
+
+
+def test_receipts_tell_a_time_up_to_which_and_messages_where_they_name_them():
+    read, delivery = only("read_watermark"), only("delivery_no_timestamp")
+    until = datetime(2016, 3, 23, 17, 47, 36, 253000, tzinfo=UTC)
+    assert (read.state, read.until, read.mids) == ("seen", until, ())
+    assert (delivery.state, delivery.until) == ("delivered", until)
+    assert delivery.mids == ("mid.04921dd2c38c34d482f0a2f80cee4e0e",)
+
+
+def test_a_return_by_a_link_or_an_ad_tells_which_and_keeps_the_rest():
+    assert only("referral_shortlink").referral == Referral(
+        ref="416_bac0_09_9_228_ad_e5145", source="SHORTLINK", kind="OPEN_THREAD"
+    )
+    lead = only("lead_complete_referral_seconds")
+    assert lead.referral == Referral(source="ADS", kind="LEAD_COMPLETE", ad_id="1329357288170")
+    assert [each["answer"] for each in lead.raw["lead"]["data"]] == ["hello", "number is"]
+
+
+def test_a_first_press_behind_an_ad_tells_the_ad():
+    pressed = only("postback_get_started_ad_referral").input
+    assert (pressed.kind, pressed.referral.ad_id, pressed.referral.ref) == ("postback", "82 83", "988357d2 416")
+
+
+def test_what_comes_with_a_message_is_kept():
+    assert only("text_with_tags_chat_plugin").extras == {"tags": [{"source": "customer_chat_plugin"}]}
+    assert only("message_with_commands").extras == {"commands": [{"name": "has"}]}
+    assert only("text_basic_int_ids").extras is None
+
+
+def test_a_block_of_the_page_tells_what_and_why():
+    told = only("policy_block_hyphen")
+    assert (told.action, told.reason.startswith("hello")) == ("block", True)
 
 
 @pytest.mark.parametrize(
