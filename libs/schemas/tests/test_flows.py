@@ -323,7 +323,7 @@ def with_message(**fields: Any) -> Raw:
         ({"cards": [CARD | {"title": FACE * 41}]}, "cards[0].title", "it has 82"),
         ({"cards": [CARD | {"title": ""}]}, "cards[0].title", "may not be empty"),
         ({"cards": [CARD | {"subtitle": "x" * 81}]}, "cards[0].subtitle", "At most 80"),
-        ({"cards": [{"title": "Oak"}]}, "cards[0].subtitle", "needs a subtitle, an image or a button"),
+        ({"cards": [{"title": "Oak"}]}, "cards[0].subtitle", "needs a subtitle, an image, a page or a button"),
         (
             {"cards": [CARD | {"buttons": [{"id": f"b{i}", "title": "x"} for i in range(4)]}]},
             "cards[0].buttons",

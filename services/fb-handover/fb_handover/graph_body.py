@@ -18,7 +18,7 @@ from schemas.texts import cut, split
 
 LONGEST_TEXT: Final = TEXT - 1  # Facebook takes fewer than 2000
 NO_TEXT: Final = "•"
-"""Above buttons that have no text of their own: Facebook refuses a template without any."""
+"""Above buttons that have no text of their own, and below a bare title: Facebook refuses a template without any."""
 PROFILE_FIELDS: Final = "first_name,last_name,profile_pic"
 
 
@@ -187,9 +187,10 @@ def _cards(message: OutMessage) -> Iterator[MessageBody]:
 
 
 def _element(card: Card) -> ElementBody:
+    bare = not (card.image_url or card.url or card.buttons)
     return ElementBody(
         title=cut(card.title, CARD_TITLE),
-        subtitle=cut(card.subtitle, CARD_TITLE) or None,
+        subtitle=cut(card.subtitle, CARD_TITLE) or (NO_TEXT if bare else None),
         image_url=card.image_url,
         default_action=DefaultAction(url=card.url) if card.url else None,
         buttons=tuple(_button(button) for button in card.buttons) or None,

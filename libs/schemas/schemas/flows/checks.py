@@ -224,8 +224,8 @@ def _messages(flow: Flow) -> Iterator[Problem]:
             if button.url is not None and button.phone is not None:
                 yield _error(block_id, f"{field}.phone", "A button opens a page or calls, not both")
         for i, card in enumerate(block.cards):
-            if not (card.subtitle or card.image_url or card.buttons):
-                yield _error(block_id, f"cards[{i}].subtitle", "A card needs a subtitle, an image or a button")
+            if not (card.subtitle or card.image_url or card.url or card.buttons):
+                yield _error(block_id, f"cards[{i}].subtitle", "A card needs a subtitle, an image, a page or a button")
 
 
 def _buttons(block: Message) -> Iterator[tuple[str, FlowButton]]:
