@@ -6,9 +6,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, SecretStr
 
@@ -30,44 +30,49 @@ REGIMES: Final = tuple(
     Regime(name, on, receiver) for name in NAMES for on in (True, False) for receiver in (True, False)
 )
 MIA: Final = PARTS[0]
+EVERYWHERE: Final = tuple(part for part in PARTS if part.first_name != "Anouk")  # a slow turn holds up its partition
 TOMASZ: Final = next(part for part in PARTS if part.first_name == "Tomasz")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`switches`: of Facebook in a box, for the page. `anew`: switched on before each step, for they count down.
+    """`switches`: of Facebook in a box, for the page.
 
-    `off_after`: seconds after which they are switched off in each step.
+    `when` they are on: `always`; set anew before `each` step, for some count down; before the `second` alone. `off_after`:
+    seconds after which they are switched off again in such a step. `mended`: the admin connects the page again then.
     """
 
     name: str
     switches: Mapping[str, object]
-    anew: bool = False
+    when: Literal["always", "each", "second"] = "always"
     off_after: float | None = None
+    mended: bool = False
+    parts: tuple[Part, ...] = (MIA, TOMASZ)
     regime: Regime = DEMONSTRATION
 
 
 SENDS: Final = {"only": ["messages"]}
+ORDERED: Final = {"only": ["messages", "pass_thread_control", "take_thread_control"]}
 CONTROLS: Final = {"only": ["pass_thread_control", "take_thread_control"]}
 FAULTS: Final = (
-    Fault("two calls answered HTTP 500", {"fail_5xx": 2}, anew=True),
-    Fault("a send done and answered HTTP 500", {"fail_after_accept": 1, **SENDS}, anew=True),
-    Fault("a take done and answered HTTP 500", {"fail_after_accept": 1, **CONTROLS}, anew=True),
-    Fault("the answer of a send lost", {"lose_answers": 1, **SENDS}, anew=True),
-    Fault("the answer of a take lost", {"lose_answers": 1, **CONTROLS}, anew=True),
+    Fault("two calls answered HTTP 500", {"fail_5xx": 2, **ORDERED}, "each"),
+    Fault("a send done and answered HTTP 500", {"fail_after_accept": 1, **SENDS}, "each"),
+    Fault("a take done and answered HTTP 500", {"fail_after_accept": 1, **CONTROLS}, "each"),
+    Fault("the answer of a send lost", {"lose_answers": 1, **SENDS}, "each"),
+    Fault("the answer of a take lost", {"lose_answers": 1, **CONTROLS}, "each"),
     Fault("answers late", {"delay_answers_s": 0.7}),
-    Fault("called too often", {"rate_limit": 1, "regain_access_min": 0, **SENDS}, anew=True),
-    Fault("an error of one's choice", {"error": {"code": 1200, "times": 1}, **SENDS}, anew=True),
-    Fault("the token refused", {"refuse_token": True}, anew=True, off_after=0.5),
+    Fault("called too often", {"rate_limit": 1, "regain_access_min": 0, **SENDS}, "second", parts=(MIA,)),
+    Fault("an error of one's choice", {"error": {"code": 1200, "times": 1}, **SENDS}, "each"),
+    Fault("the token refused", {"refuse_token": True}, "second", off_after=2.0, mended=True, parts=(MIA,)),
     Fault("echoes before answers", {"echo_first": True}),
     Fault("every webhook twice", {"redeliver": True}),
-    Fault("webhooks held up", {"hold_webhooks": True}, anew=True, off_after=1.5),
+    Fault("webhooks held up", {"hold_webhooks": True}, "each", off_after=1.5),
     Fault("webhooks late", {"delay_webhooks_s": 0.4}),
     Fault("webhooks in batches", {"delay_webhooks_s": 0.2, "batch": 20}),
     Fault("batches of several pages", {"delay_webhooks_s": 0.2, "batch": 20, "mix_pages": True}),
     Fault("a message on both channels", {"both_channels": True}),
     # what Facebook does not tell nobody can know: so here the conversation stays with us
-    Fault("nothing on standby", {"standby_off": True}, regime=Regime(notification=False)),
+    Fault("nothing on standby", {"standby_off": True}, regime=Regime(notification=False), parts=(MIA,)),
 )
 
 
@@ -111,13 +116,16 @@ class Show:
             fault=self.fault.name if self.fault else "",
         )
 
+    def token(self, login: Login) -> str:
+        """The page's own."""
+        return f"{login.page_token}-{self.page}"
 
-def shows(regimes: Sequence[Regime], faults: Sequence[Fault], parts: Sequence[Part] = PARTS) -> list[Show]:
+
+def shows(regimes: Sequence[Regime], faults: Sequence[Fault], parts: Sequence[Part] = EVERYWHERE) -> list[Show]:
     pages = [str(FIRST_PAGE + number) for number in range(len(regimes) + len(faults))]
     plain = [Show(regime, page, parts) for regime, page in zip(regimes, pages, strict=False)]
     faulty = [
-        Show(fault.regime, page, (MIA, TOMASZ), fault)
-        for fault, page in zip(faults, pages[len(regimes) :], strict=True)
+        Show(fault.regime, page, fault.parts, fault) for fault, page in zip(faults, pages[len(regimes) :], strict=True)
     ]
     return plain + faulty
 
@@ -139,7 +147,7 @@ async def tell(places: Places, login: Login, playing: Sequence[Show], *, say: Sa
         await asyncio.sleep(QUIET)  # the settings reach every service by the topic `bots`
         room = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(
-            *(perform(Stage(console, box, mail, show.page, show.regime), show, room) for show in playing)
+            *(perform(Stage(console, box, mail, show.page, show.regime), login, show, room) for show in playing)
         )
     result = Report(
         ok=all(show.row.ok for show in playing), seconds=time.monotonic() - began, rows=[s.row for s in playing]
@@ -154,21 +162,24 @@ async def tell(places: Places, login: Login, playing: Sequence[Show], *, say: Sa
 
 
 async def prepare(console: Console, box: Facebook, login: Login, show: Show) -> None:
-    token = f"{login.page_token}-{show.page}"
-    page = {"name": f"Salon Mira {show.page[-2:]}", "tokens": {APP: token}}
+    page = {"name": f"Salon Mira {show.page[-2:]}", "tokens": {APP: show.token(login)}}
     await box.ask("PUT", f"/box/pages/{show.page}", page)
     rules = {"regime": show.regime.name, "app": APP, "inbox_is_receiver": show.regime.receiver}
     await box.ask("PUT", f"/box/pages/{show.page}/regime", rules)
+    await connect_page(console, login, show)
+    await configure(console, show)
+
+
+async def connect_page(console: Console, login: Login, show: Show) -> None:
     channel = ChannelFile(
         page_id=show.page,
-        page_name=page["name"],
+        page_name=f"Salon Mira {show.page[-2:]}",
         app_id=APP,
         app_secret=SecretStr(login.app_secret),
         verify_token=SecretStr(login.verify_token),
-        page_token=SecretStr(token),
+        page_token=SecretStr(show.token(login)),
     )
     await connect(console, channel)
-    await configure(console, show)
 
 
 async def configure(console: Console, show: Show) -> None:
@@ -193,48 +204,54 @@ async def configure(console: Console, show: Show) -> None:
 # --- its story
 
 
-async def perform(stage: Stage, show: Show, room: asyncio.Semaphore) -> None:
+async def perform(stage: Stage, login: Login, show: Show, room: asyncio.Semaphore) -> None:
     began = time.monotonic()
-    if show.fault is not None and not show.fault.anew:
-        await switch(stage, show.fault.switches)
-    # faults that count down are one customer's: another one's calls would use them up
-    alone = asyncio.Semaphore(1 if show.fault is not None and show.fault.anew else len(show.parts))
-    played = await asyncio.gather(*(performed(stage, part, show, room, alone) for part in show.parts))
-    if show.fault is not None:
-        await switch(stage, {})
+    fault = show.fault
+    if fault is not None and fault.when == "always":
+        await switch(stage, fault.switches)
+    # what counts down is one customer's: another one's calls would use it up
+    alone = asyncio.Semaphore(len(show.parts) if fault is None or fault.when == "always" else 1)
+    played = await asyncio.gather(*(performed(stage, login, part, show, room, alone) for part in show.parts))
     show.row.steps = [step for steps in played for step in steps]
     show.row.ok = show.row.ok and all(step.ok for step in show.row.steps)
     show.row.seconds = time.monotonic() - began
 
 
 async def performed(
-    stage: Stage, part: Part, show: Show, room: asyncio.Semaphore, alone: asyncio.Semaphore
+    stage: Stage, login: Login, part: Part, show: Show, room: asyncio.Semaphore, alone: asyncio.Semaphore
 ) -> list[Step]:
     async with alone, room:
         psid = await stage.facebook.meet(show.page, part.first_name, part.last_name)
-        scene = Scene(replace(stage), psid, part.first_name)
+        scene = Scene(stage, psid, part.first_name)
         steps = []
-        for number, title, what in part.acts:
+        for place, (number, title, what) in enumerate(part.acts):
             async with asyncio.TaskGroup() as group:
-                if show.fault is not None and show.fault.anew:
+                if show.fault is not None and is_on(show.fault, place):
                     await switch(stage, show.fault.switches)
                     if show.fault.off_after is not None:
-                        group.create_task(switched_off(stage, show.fault.off_after))
+                        group.create_task(over(stage, login, show, show.fault.off_after))
                 steps.append(await act(scene, number, title, what))
-        if show.fault is not None and show.fault.anew:
+        if show.fault is not None and show.fault.when != "always":
             await switch(stage, {})
         number, title, _ = part.acts[-1]
         steps.append(await act(scene, number, f"{title}: one voice, nothing lost, nothing twice", agree))
         return steps
 
 
+def is_on(fault: Fault, place: int) -> bool:
+    """Whether it is switched on before the step at this place of a part, from 0."""
+    return fault.when == "each" or (fault.when == "second" and place == 1)
+
+
 async def switch(stage: Stage, switches: Mapping[str, object]) -> None:
     await stage.facebook.ask("PUT", f"/box/faults?page={stage.page}", dict(switches))
 
 
-async def switched_off(stage: Stage, seconds: float) -> None:
+async def over(stage: Stage, login: Login, show: Show, seconds: float) -> None:
     await asyncio.sleep(seconds)
     await switch(stage, {})
+    if show.fault is not None and show.fault.mended:
+        await connect_page(stage.console, login, show)
 
 
 async def agree(step: Step, scene: Scene) -> None:

@@ -71,6 +71,10 @@ class Scene:
         """Ours, or nobody's: then everybody may write."""
         await self._thread("the conversation is not the Page Inbox's", lambda owner: owner != PAGE_INBOX)
 
+    async def told_why(self) -> None:
+        """Wait until the operator sees why the conversation stays in Main."""
+        await eventually("why it stays in Main", self.state, lambda state: state.thread.reason != "")
+
     async def _thread(self, what: str, fits: Callable[[str | None], bool]) -> None:
         await eventually(what, self.chat, lambda chat: fits(chat.conversation.owner))
 
