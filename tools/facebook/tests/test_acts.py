@@ -245,6 +245,12 @@ async def test_odd_shapes_of_thread_control(box, ours, other) -> None:
     assert (await told(other, 3))["take_thread_control"] == {"previous_owner_app_id": int(OTHER)}
 
 
+async def test_thread_control_without_a_recipient(box, other) -> None:
+    await box.page(shapes={"no_handover_recipient": True})
+    await box.control("pass", target_app_id=OTHER)
+    assert "recipient" not in await told(other)
+
+
 async def test_older_shapes_of_messages(box, ours) -> None:
     old = {
         "seq": True,

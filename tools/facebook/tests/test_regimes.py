@@ -80,6 +80,28 @@ class TestRoles:
         assert code_of(await roles.control("take", OTHER)) == 200
         assert (await roles.conversation())["owner"] == OURS
 
+    async def test_control_that_was_passed_stays_until_it_is_taken(self, roles) -> None:
+        await roles.say()
+        await roles.control("pass", target_app_id=OTHER)
+        await roles.post("clock", {"advance_s": 3 * 86400})
+        assert (await roles.conversation())["owner"] == OTHER
+
+    async def test_a_tagged_message_of_a_person_takes_nothing(self, roles) -> None:
+        await roles.say()
+        await roles.control("pass", target_app_id=OTHER)
+        tagged = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+        assert (await roles.send("x", **tagged))[1]["error"]["error_subcode"] == 2018300
+
+    async def test_the_primary_is_asked_whoever_has_the_thread(self, roles, ours, other) -> None:
+        await roles.say()
+        await roles.control("pass", target_app_id=OTHER)
+        await roles.post(f"inbox/{MIA}/move_to_main")
+        await roles.say("end")
+        await ours.count(4)
+        await other.count(4)
+        assert [name for _, name in ours.names()] == ["app_roles", "message", "request_thread_control", "message"]
+        assert [name for _, name in other.names()] == ["app_roles", "message", "pass_thread_control", "message"]
+
     async def test_a_secondary_asks_and_the_primary_grants_by_passing(self, roles, ours) -> None:
         await roles.say()
         assert await roles.control("request", OTHER, metadata="please") == (200, {"success": True})

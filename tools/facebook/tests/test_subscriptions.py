@@ -53,7 +53,10 @@ async def test_an_hour_of_failures_by_the_boxs_clock_unsubscribes_the_page_until
     await box.say("lost")
     await box.fact("webhook", app_id=OURS, outcome="retry")
     await box.post("clock", {"advance_s": 1000})
-    await box.fact("app", app_id=OURS, what="webhooks_failing")
+    warned = await box.fact("app", app_id=OURS, what="webhooks_failing")
+    tried = await box.fact("webhook", after=warned["seq"], app_id=OURS, outcome="retry")
+    await box.fact("webhook", after=tried["seq"], app_id=OURS, outcome="retry")
+    assert [fact["what"] for fact in await box.record("app")].count("webhooks_failing") == 1
     await box.put("clock", {"ahead_s": 3700})
     told = await box.fact("app", app_id=OURS, what="webhooks_disabled")
     assert told["page_id"] == PAGE
@@ -91,6 +94,13 @@ async def test_events_of_several_pages_come_in_one_post_as_entries(box, ours) ->
         (PAGE, ("standby",)),
         ("901", ("messaging",)),
     }
+    await box.faults(delay_webhooks_s=0.05, batch=10, mix_pages=True)
+    for number in range(3):
+        await box.say(str(number))
+        await box.say(str(number), "74001")
+    await ours.count(9)
+    tried = [fact["mid"] for fact in await box.record("webhook") if fact["app_id"] == OURS]
+    assert len(tried) == len(set(tried)) == 9
 
 
 async def test_a_message_can_come_on_both_channels(box, ours) -> None:
