@@ -17,7 +17,7 @@ export PYTHONPYCACHEPREFIX ?= $(or $(CONVOBOSS_CACHE),$(CURDIR)/.cache)/pycache
 
 PACKAGES := libs services cli tools docs
 
-.PHONY: help setup run demo reset bench faults fuzz laws test test-clone check format types imports docs topics lock image clean
+.PHONY: help setup run demo regimes reset bench faults fuzz laws test test-clone check format types imports docs topics lock image clean
 
 help:
 	@awk 'BEGIN { print "Convoboss Human Takeover" } \
@@ -29,6 +29,8 @@ run: setup ## everything on this machine, until Ctrl-C (CHANNEL=file.yaml connec
 	@exec $(BIN)/python -m local run --parent $$PPID $(if $(CHANNEL),--channel "$(CHANNEL)")
 demo: setup ## plays the story once, prints its timeline, fails when a step is not as told
 	@exec $(BIN)/python -m local demo --parent $$PPID
+regimes: setup ## the story on every kind of Facebook page, and with every fault that Facebook can have, in two minutes
+	@CONVOBOSS_PAGE_PAUSE=2 exec $(BIN)/python -m local regimes --parent $$PPID
 reset: setup ## wipes the data of make run
 	@$(BIN)/python -m local reset
 topics: setup ## creates the topics on the Kafka that CONVOBOSS_KAFKA_BOOTSTRAP names
