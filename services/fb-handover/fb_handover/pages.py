@@ -255,8 +255,11 @@ class Pages:
 
     # After an answer
 
-    async def learn(self, connected: Connected, verdict: Verdict) -> None:
-        """Keeps what an answer means for the page, or for all pages of the app. What cannot be stored is kept here alone."""
+    async def learn(self, connected: Connected, verdict: Verdict, *, sent: bool = True) -> None:
+        """Keeps what an answer means for the page, or for all pages of the app. What cannot be stored is kept here alone.
+
+        `sent`: it is the answer to a message; a permission to ask something else says nothing of sending.
+        """
         page = connected.channel.page_id
         known = self._known.get(page)
         match verdict:
@@ -267,7 +270,7 @@ class Pages:
                 work = self._pause([page], fast, verdict.usage.regain_after)
             case Accepted() | Later(pauses=None) if _presses(verdict.usage) and (known is None or not known.slow):
                 work = self._slow(page)
-            case Accepted() if known is not None and known.trouble:
+            case Accepted() if sent and known is not None and known.trouble:
                 work = self._well(page)
             case Later(pauses="page" | "app" as whose):
                 pages = self._channels.pages_of(connected.channel.app_id) if whose == "app" else [page]
@@ -276,7 +279,7 @@ class Pages:
                 work = self._stop(connected, verdict.reason)
             case Permanent(does=Consequence.STOP_TAGS):
                 work = self._stop_tags(page)
-            case Permanent(does=Consequence.CONFIGURATION) if verdict.code in SENDING_PERMISSIONS:
+            case Permanent(does=Consequence.CONFIGURATION) if sent and verdict.code in SENDING_PERMISSIONS:
                 work = self._fail(page, trouble_of(verdict))
             case _:
                 return

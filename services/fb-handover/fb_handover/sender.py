@@ -402,7 +402,7 @@ class Sender:
         verdict = await self._graph.ask(request, connected.credentials, within=within, begin_by=begin_by)
         metrics.REQUEST_SECONDS.labels(step).observe(time.monotonic() - began)
         metrics.REQUESTS.labels(step, type(verdict).__name__.lower()).inc()
-        await self._pages.learn(connected, verdict)
+        await self._pages.learn(connected, verdict, sent=step == Step.SEND)
         return verdict
 
     async def _settle(self, lane: Lane, before: Row, transition: Transition) -> Row | None:

@@ -77,8 +77,8 @@ class Process:
     def connected(self, page=PAGE):
         return self.channels.connected(page)
 
-    async def learn(self, verdict, page=PAGE):
-        await self.pages.learn(self.connected(page), verdict)
+    async def learn(self, verdict, page=PAGE, **more):
+        await self.pages.learn(self.connected(page), verdict, **more)
 
 
 async def told(pool):
@@ -249,6 +249,15 @@ async def test_a_missing_permission_is_told_once_and_stops_nobody(pool):
     await one.learn(Permanent("No such app.", 100, 2018164))
     await one.learn(OK)
     assert (await told(pool))[1:] == [(PAGE, "sending", "ok", "")]
+
+
+async def test_a_permission_to_read_says_nothing_of_sending(pool):
+    one = Process(pool, bot())
+    await one.learn(classify(403, {"error": {"code": 200}}), sent=False)
+    assert await told(pool) == []
+    await one.learn(classify(403, {"error": {"code": 200}}))
+    await one.learn(OK, sent=False)
+    assert await told(pool) == [(PAGE, "sending", "failing", "permission")]
 
 
 # --- tokens of a second
