@@ -28,9 +28,10 @@ class SecretBox:
         if not parts:
             raise NoSecretKeys
         try:
-            self._fernet = MultiFernet([Fernet(part) for part in parts])
+            self._keys = [Fernet(part) for part in parts]
         except ValueError:
             raise NoSecretKeys from None  # the cause would show the key
+        self._fernet = MultiFernet(self._keys)
 
     def encrypt(self, text: str) -> str:
         return self._fernet.encrypt(text.encode()).decode()
@@ -41,3 +42,15 @@ class SecretBox:
             return SecretStr(self._fernet.decrypt(token.encode()).decode())
         except InvalidToken:
             raise Undecryptable from None
+
+    def is_under_first_key(self, token: str) -> bool:
+        """Whether the first key alone decrypts it, so that the others may go."""
+        try:
+            self._keys[0].decrypt(token.encode())
+        except InvalidToken:
+            return False
+        return True
+
+    def under_first_key(self, token: str) -> str:
+        """The same secret encrypted by the first key; unchanged where it is already. Raises `Undecryptable`."""
+        return token if self.is_under_first_key(token) else self.encrypt(self.decrypt(token).get_secret_value())

@@ -1,6 +1,6 @@
 """Bots: what is edited, what of it is shown, and the record that is published."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -12,6 +12,7 @@ from console.problems import FieldProblem, Refusal, all_invalid
 from console.registry import Input, Output
 from schemas.bots import DEFAULT_EXPIRY, FALLBACK, PAGE_INBOX_APP, BotSettings, MessengerChannel, TakeoverSettings
 from schemas.handover import MAX_GOODBYE, MAX_RETURN
+from schemas.pages import Aspect, DefaultApp, Health, PageStatus, Routing
 
 MAX_NAME: Final = 100  # characters
 MAX_SECRET: Final = 1000  # characters
@@ -110,7 +111,10 @@ class ChannelBody(Input):
 
 
 class PublishingBody(Input):
-    """*Publishing Configuration > Messenger > Notifications*, and what of Facebook's set-up bears on it."""
+    """*Publishing Configuration > Messenger > Notifications*, and what of Facebook's set-up bears on it.
+
+    `has_default_app` counts only while Facebook does not tell whether conversations come back to us; else what it tells does.
+    """
 
     messenger_inbox_notification: bool = False
     page_inbox_app: Digits = PAGE_INBOX_APP
@@ -175,9 +179,47 @@ class PublishingProblem(Output):
     text: str
 
 
+class StepView(Output):
+    """What the page's admin does. `older`: in the words that Facebook used before, where they differ."""
+
+    text: str
+    older: str
+
+
+class PageStatusView(Output):
+    """One aspect of the page's health. `since`: of this state; `check_at`: by when it is looked at again; `until`: when it
+
+    passes by itself, where that is known.
+    """
+
+    aspect: Aspect
+    state: Health
+    code: str
+    reason: str
+    steps: tuple[StepView, ...]
+    since: AwareDatetime
+    checked_at: AwareDatetime
+    check_at: AwareDatetime | None
+    until: AwareDatetime | None
+
+
+class RoutingView(Output):
+    """How Facebook divides the page's conversations among apps, as far as it tells; null: it does not."""
+
+    default_app: DefaultApp
+    older_roles: bool | None
+    inbox_is_receiver: bool | None
+    has_default_app: bool | None
+    set_up: Literal["done_and_main", "main_only", "unknown"]
+
+
 class PublishingAnswer(Output):
+    """`page`: how the page is, by aspect; `routing` null: not looked at yet."""
+
     configuration: PublishingView
     problems: tuple[PublishingProblem, ...]
+    page: tuple[PageStatusView, ...]
+    routing: RoutingView | None
     version: int
 
 
@@ -216,12 +258,21 @@ def channel_view(channel: MessengerChannel) -> ChannelView:
     )
 
 
-def publishing_answer(channel: MessengerChannel, version: int) -> PublishingAnswer:
+def publishing_answer(
+    channel: MessengerChannel, version: int, statuses: Sequence[PageStatus], routing: Routing | None
+) -> PublishingAnswer:
     return PublishingAnswer(
         configuration=PublishingView(**{name: getattr(channel, name) for name in PublishingView.model_fields}),
         problems=() if channel.has_default_app else (NO_WAY_BACK,),
+        page=tuple(_status_view(status) for status in statuses),
+        routing=RoutingView(**routing.model_dump()) if routing is not None else None,
         version=version,
     )
+
+
+def _status_view(status: PageStatus) -> PageStatusView:
+    shown = {name: getattr(status, name) for name in PageStatusView.model_fields if name != "steps"}
+    return PageStatusView(**shown, steps=tuple(StepView(**step.model_dump()) for step in status.steps))
 
 
 # --- changes
@@ -241,11 +292,13 @@ def changed_channel(
     return MessengerChannel(**{**unchanged, **kept, **new}, page_id=page, page_name=body.page_name, app_id=body.app_id)
 
 
-def changed_publishing(body: PublishingBody, before: MessengerChannel) -> MessengerChannel:
+def changed_publishing(body: PublishingBody, before: MessengerChannel, routing: Routing | None) -> MessengerChannel:
     """Raises `Refusal` where a conversation could not come back from the Page Inbox."""
-    if body.messenger_inbox_notification and not body.has_default_app:
+    told = routing.has_default_app if routing is not None else None
+    way_back = body.has_default_app if told is None else told
+    if body.messenger_inbox_notification and not way_back:
         raise _no_way_back()
-    return before.model_copy(update=body.model_dump())
+    return before.model_copy(update={**body.model_dump(), "has_default_app": way_back})
 
 
 def _no_way_back() -> Refusal:

@@ -19,10 +19,12 @@ from console.passwords import Passwords
 from console.problems import Refusal
 from console.repository import accounts
 from console.repository.accounts import NewOperator
+from console.rotation import Rotated, rotate
 from console.routes import all_routes
 from console.settings import ConsoleSettings
 from runtime import logs, migrations, postgres, service
 from runtime.errors import Refused
+from runtime.secrets import NoSecretKeys, SecretBox
 
 PASSWORD_VARIABLE: Final = "CONVOBOSS_ADMIN_PASSWORD"  # noqa: S105 - its name, not its value
 _EMAIL: Final[TypeAdapter[str]] = TypeAdapter(EmailStr)
@@ -56,12 +58,19 @@ def parse(arguments: Sequence[str]) -> Command | None:
     )
     admin.add_argument("--email", required=True)
     admin.add_argument("--name", required=True)
+    keys = commands.add_parser(
+        "rotate-keys",
+        help="encrypt all stored secrets anew under the first of CONVOBOSS_SECRET_KEYS; may be stopped and repeated",
+    )
+    keys.add_argument("--dry-run", action="store_true", help="only count")
     given = parser.parse_args(arguments)
     match given.command:
         case "openapi":
             return Command(_print_openapi)
         case "create-admin":
             return Command(lambda: _create_admin(given.email, given.name))
+        case "rotate-keys":
+            return Command(lambda: _rotate_keys(dry_run=given.dry_run))
         case _:
             return None
 
@@ -69,6 +78,51 @@ def parse(arguments: Sequence[str]) -> Command | None:
 def _print_openapi() -> int:
     sys.stdout.write(openapi.text(all_routes()))
     return 0
+
+
+def _rotate_keys(*, dry_run: bool) -> int:
+    settings = service.load(ConsoleSettings)
+    logs.configure(level=settings.log_level, log_format=settings.log_format, service="console")
+    try:
+        found, waiting = asyncio.run(rotate_keys(settings, dry_run=dry_run))
+    except (Refusal, Refused, NoSecretKeys, asyncpg.PostgresError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{rotation_told(found, waiting, dry_run=dry_run)}\n")
+    return 1 if found.unreadable else 0
+
+
+async def rotate_keys(settings: ConsoleSettings, *, dry_run: bool) -> tuple[Rotated, int]:
+    """What was done, and how many records the running console has still to publish."""
+    box = SecretBox(settings.secret_keys)
+    pool = await postgres.connect(settings, "console")
+    try:
+        found = await rotate(pool, box, datetime.now(UTC), dry_run=dry_run)
+        return found, await pool.fetchval(postgres.statements("console")["outbox_waiting"])
+    finally:
+        await postgres.close(pool)
+
+
+def rotation_told(found: Rotated, waiting: int, *, dry_run: bool) -> str:
+    """Sentences for the person who rotates: what was done, and when the other keys can go."""
+    what = "are to be" if dry_run else "were"
+    told = [f"{found.changed} secrets of {found.bots} bots {what} encrypted anew, {found.current} need not be."]
+    if found.unreadable:
+        pages = ", ".join(found.unreadable)
+        told.append(f"No key reads the secrets of pages {pages}: enter them again, or add the key that is missing.")
+    elif dry_run and found.changed:
+        told.append("The other keys are still needed.")
+    elif waiting:
+        told.append(
+            f"{waiting} records wait until the running console has published them: then the other keys can go."
+            " Repeat this to see it."
+        )
+    else:
+        told.append(
+            "All is published: the other keys can go from the console, ingress and fb-handover once ingress and"
+            " fb-handover have been seen ready since."
+        )
+    return "\n".join(told)
 
 
 def _create_admin(email: str, name: str) -> int:

@@ -10,18 +10,22 @@ from typing import Final
 from console import application, command_line, janitor
 from console.handlers import GROUP, TOPICS, WANTED, TranscriptHandler
 from console.live import Live
+from console.pages import PageBook
 from console.passwords import Passwords
 from console.publishing import FlowPublisher
+from console.repository import bots as bots_repository
 from console.routes import all_routes
 from console.services import Door, Services
 from console.settings import ConsoleSettings
 from runtime import migrations, postgres, service
+from runtime.compacted import CompactedReader
 from runtime.consumer import OrderedConsumer
 from runtime.health import Health
 from runtime.http import HttpServer
 from runtime.kafka import Publisher
 from runtime.outbox import Relay
 from runtime.secrets import SecretBox
+from schemas.topics import PAGES
 
 NAME: Final = "console"
 GATHER: Final = 0.1  # seconds: what a person at a screen does not notice
@@ -71,6 +75,7 @@ def wire(
         passwords=Passwords(),
         flows=FlowPublisher(pool, publisher, relay, now, health),
         live=Live(pool, settings, now, health),
+        pages=PageBook(),
         now=now,
         random=os.urandom,
     )
@@ -98,8 +103,21 @@ async def serve(services: Services, health: Health, door: Door) -> None:
             group.create_task(services.relay.run())
             group.create_task(services.flows.run())
             group.create_task(services.live.run())
+            group.create_task(follow_pages(services, health))
             group.create_task(janitor.run(services.pool, services.settings, services.now))
     finally:
         health.component(NAME).failing("stopping")
         services.live.close_all()
         door.shut()
+
+
+async def follow_pages(services: Services, health: Health) -> None:
+    """Shows what is known of pages, and stores what of it bears on a bot's settings. Until cancelled."""
+
+    async def adopt(page: str, way_back: bool) -> None:
+        if await bots_repository.adopt_way_back(services.pool, page, way_back=way_back, at=services.now()):
+            services.relay.wake()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(CompactedReader(services.settings, PAGES, services.pages.apply, health).run())
+        group.create_task(services.pages.run(adopt))

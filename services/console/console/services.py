@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.live import Live
+from console.pages import PageBook
 from console.passwords import Passwords
 from console.problems import unavailable
 from console.publishing import FlowPublisher
@@ -25,6 +26,7 @@ class Services:
     passwords: Passwords
     flows: FlowPublisher
     live: Live
+    pages: PageBook
     now: Callable[[], datetime]
     random: Callable[[int], bytes]
 

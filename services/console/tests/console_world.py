@@ -315,6 +315,7 @@ async def _light(services: Services) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(services.live.run())
         group.create_task(services.relay.run())
+        group.create_task(main.follow_pages(services, Health()))
 
 
 def with_clock(services: Services, clock: Clock) -> Services:

@@ -1,13 +1,20 @@
 """Bots and their channels; what is published is read back from the real compacted topic."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
-from console_world import Reader
+from console_world import BEGAN, KEY, Reader
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
+from console import command_line
+from runtime.records import Outgoing
+from runtime.secrets import SecretBox
 from schemas.bots import FALLBACK, TakeoverSettings
-from schemas.topics import BOTS
+from schemas.pages import PageStatus, Routing, Step
+from schemas.topics import BOTS, PAGES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -241,6 +248,75 @@ async def test_without_a_way_back_the_notification_cannot_be_switched_on_and_the
     assert "default app" in answer.body["detail"]
     answer = await shop.put(PUBLISHING, {"has_default_app": False})
     assert [problem["code"] for problem in answer.body["problems"]] == ["no_way_back"]
+
+
+def status(*, way_back, number, state="failing"):
+    """What ingress tells of the page's routing."""
+    at = BEGAN + timedelta(seconds=number)
+    return PageStatus(
+        id=f"routing:{number}",
+        page="1029",
+        aspect="routing",
+        state=state,
+        code="" if way_back else "no_default_app",
+        reason="It is so.",
+        steps=(Step(text="Choose this app as Default app.", older="Primary Receiver."),),
+        since=at,
+        checked_at=at,
+        check_at=at + timedelta(minutes=5),
+        routing=Routing(
+            default_app="ours" if way_back else "none", has_default_app=way_back, inbox_is_receiver=way_back
+        ),
+    )
+
+
+def ways_back(event):
+    return [channel.has_default_app for channel in event.messenger if event.bot == "shop"]
+
+
+async def test_publishing_configuration_shows_how_the_page_is_and_the_settings_go_by_what_facebook_tells(
+    console, topic, shop
+):
+    await shop.put(PAGE, CHANNEL)
+    await console.services.publisher.publish([Outgoing(PAGES, status(way_back=False, number=1))])
+    record = (await topic.until(lambda event: ways_back(event) == [False]))[-1]
+    answer = await shop.get(PUBLISHING)
+    (shown,) = answer.body["page"]
+    assert (shown["aspect"], shown["state"], shown["code"]) == ("routing", "failing", "no_default_app")
+    assert shown["steps"] == [{"text": "Choose this app as Default app.", "older": "Primary Receiver."}]
+    assert answer.body["routing"]["default_app"] == "none"
+    assert [problem["code"] for problem in answer.body["problems"]] == ["no_way_back"]
+    refused = await shop.put(PUBLISHING, {"messenger_inbox_notification": True, "has_default_app": True})
+    assert (refused.status, refused.body["field"]) == (422, "messenger_inbox_notification")
+
+    await console.services.publisher.publish([Outgoing(PAGES, status(way_back=True, number=2, state="ok"))])
+    await topic.until(lambda event: event.version > record.version and ways_back(event) == [True])
+    on = await shop.put(PUBLISHING, {"messenger_inbox_notification": True, "has_default_app": False})
+    assert (on.status, on.body["configuration"]["has_default_app"]) == (200, True)
+    console.services.pages._statuses.clear()  # other tests ask before Facebook has told anything
+
+
+async def test_keys_are_rotated_bot_by_bot_and_what_was_done_is_not_done_again(console, topic, shop):
+    await shop.put(PAGE, CHANNEL)
+    before = (await shop.get("/bots/shop")).body["version"]
+    fresh = Fernet.generate_key().decode()
+    settings = console.services.settings.model_copy(update={"secret_keys": SecretStr(f"{fresh},{KEY}")})
+    dry, _ = await command_line.rotate_keys(settings, dry_run=True)
+    assert (dry.bots, dry.changed, dry.current) == (1, 3, 0)
+    assert (await shop.get("/bots/shop")).body["version"] == before
+    done, waiting = await command_line.rotate_keys(settings, dry_run=False)
+    assert done == dry
+    assert "Repeat this" in command_line.rotation_told(done, max(waiting, 1), dry_run=False)
+    record = (await topic.until(lambda event: event.bot == "shop" and event.version == before + 1))[-1]
+    alone = SecretBox(SecretStr(fresh))
+    assert alone.decrypt(record.messenger[0].page_token).get_secret_value() == CHANNEL["page_token"]
+    again, _ = await command_line.rotate_keys(settings, dry_run=False)
+    assert (again.changed, again.current) == (0, 3)
+    assert "can go" in command_line.rotation_told(again, 0, dry_run=False)
+    lost = console.services.settings.model_copy(update={"secret_keys": SecretStr(KEY)})
+    unreadable, _ = await command_line.rotate_keys(lost, dry_run=False)
+    assert unreadable.unreadable == ("1029",)
+    assert "1029" in command_line.rotation_told(unreadable, 0, dry_run=False)
 
 
 async def test_a_bad_configuration_is_refused_by_field(shop):

@@ -112,6 +112,26 @@ async def change_bot_in(tx: Connection, bot: str, edit: Edit, change: Callable[[
     return after
 
 
+async def adopt_way_back(pool: Pool, page: str, *, way_back: bool, at: datetime) -> bool:
+    """Facebook tells whether the page's conversations find their way back to us; returns whether that is news."""
+    async with transaction(pool) as tx:
+        bot = await tx.fetchval(_SQL["channel_bot"], page)
+        if bot is None:
+            return False
+        before = await get_bot(tx, bot)
+        known = before.channel(page)
+        if known is None or known.has_default_app == way_back:
+            return False
+
+        def change(found: Bot) -> Bot:
+            channel = found.channel(page)
+            if channel is None:
+                return found
+            return found.with_channel(channel.model_copy(update={"has_default_app": way_back}))
+
+        return await change_bot_in(tx, bot, Edit(by=None, at=at, version=None), change) != before
+
+
 async def _announce(tx: Connection, bot: Bot) -> None:
     await enqueue(tx, [Outgoing(BOTS, bot.settings(), tracing.current())])
 

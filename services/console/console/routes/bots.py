@@ -210,7 +210,8 @@ async def delete_messenger_channel(call: Call[ChannelPath, Nothing, Nothing]) ->
 )
 async def get_messenger_publishing(call: Call[ChannelPath, Nothing, Nothing]) -> Reply:
     """*Publishing Configuration > Messenger > Notifications*, with what there is to do at Facebook."""
-    return _publishing(await repository.get_bot(call.services.pool, call.path.bot), call.path.page)
+    bot = await repository.get_bot(call.services.pool, call.path.bot)
+    return _publishing(call.services, bot, call.path.page)
 
 
 @routes.route(
@@ -230,9 +231,9 @@ async def put_messenger_publishing(call: Call[ChannelPath, Nothing, PublishingBo
         before = bot.channel(page)
         if before is None:
             raise unknown("page")
-        return bot.with_channel(rules.changed_publishing(body, before))
+        return bot.with_channel(rules.changed_publishing(body, before, call.services.pages.routing(page)))
 
-    return _publishing(await _changed(call, change), page)
+    return _publishing(call.services, await _changed(call, change), page)
 
 
 async def _changed(call: Call[P, Nothing, B], change: Callable[[Bot], Bot]) -> Bot:
@@ -248,8 +249,10 @@ def _settings(bot: Bot) -> Reply:
     return Reply(200, answer, etag(bot.version))
 
 
-def _publishing(bot: Bot, page: str) -> Reply:
+def _publishing(services: Services, bot: Bot, page: str) -> Reply:
     channel = bot.channel(page)
     if channel is None:
         raise unknown("page")
-    return Reply(200, publishing_answer(channel, bot.version), etag(bot.version))
+    known = services.pages
+    answer = publishing_answer(channel, bot.version, known.statuses(page), known.routing(page))
+    return Reply(200, answer, etag(bot.version))

@@ -1,0 +1,1 @@
+SELECT bot FROM messenger_channel WHERE page_id = $1
