@@ -107,6 +107,9 @@ async def test_owner_whose_fence_was_raised_writes_nothing_and_takes_the_partiti
     async with world.consuming(gather=gather):
         await world.say("a")
         await has(world, "a")
+        await until(
+            world.outbox_is_empty, "the broker has acknowledged it: else the next owner rightly publishes it again"
+        )
         await world.pool.execute("UPDATE consumer_offset SET fence = fence + 1")
         await world.say("b")
         await until(lambda: fenced._value.get() > 0, "fenced off")
