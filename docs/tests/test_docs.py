@@ -204,6 +204,18 @@ def test_test_names_in_adrs_exist() -> None:
             assert any(f"def test_{name}(" in text(path) for path in ROOT.glob("services/*/tests/test_*.py")), name
 
 
+def test_each_test_that_the_page_of_messenger_names_exists() -> None:
+    page = text(DOCS / "messenger.md")
+    rows = [line for line in page.partition("## Events and answers")[2].splitlines() if line.startswith("| ")]
+    rows = [row for row in rows if not row.startswith(("| ---", "| event", "| answer"))]
+    for row in rows:
+        named = re.findall(r"`((?:[a-z-]+/)+[a-z_]+\.py)::(test_[a-z0-9_]+)`", row.split("|")[-2])
+        assert named, f"nothing shows: {row}"
+        for file, name in named:
+            assert f"def {name}(" in text(ROOT / file), f"{file}::{name}"
+    assert len(rows) >= 30
+
+
 def test_rights_at_the_brokers_are_those_that_the_catalogue_asks_for() -> None:
     part = text(DOCS / "security.md").partition("### Rights")[2].partition("\n#")[0]
     rows = {
