@@ -5,6 +5,7 @@ import { drawControls, startControls } from "./controls.js";
 import { atEnd, element, keep, message, nobody, notice, offer, person, typing } from "./draw.js";
 
 const find = (id) => document.getElementById(id);
+const PAGE_INBOX = "263902037430900";
 const TOAST = 6000; // milliseconds a refusal stays
 
 const now = { state: null, page: null, views: [], psid: null, transcript: null, folder: "main", about: null };
@@ -19,7 +20,7 @@ function appName(id) {
   if (id === "413038776280800") {
     return "Lead ad questions";
   }
-  return now.state.apps.find((app) => app.id === id)?.name ?? (id === "263902037430900" ? "Page Inbox" : id);
+  return now.state.apps.find((app) => app.id === id)?.name ?? (id === PAGE_INBOX ? "Page Inbox" : id);
 }
 
 // -- drawing
@@ -184,8 +185,8 @@ function drawOwner(view) {
     view.owner ? until : idle(),
   );
   const movable = now.page.inbox_is_receiver && Boolean(view.last);
-  find("to-main").disabled = !movable || view.folder === "main";
-  find("to-done").disabled = !movable || view.folder === "done";
+  find("to-main").disabled = !movable || view.owner === PAGE_INBOX;
+  find("to-done").disabled = !movable || view.owner !== PAGE_INBOX;
 }
 
 const idle = () =>
