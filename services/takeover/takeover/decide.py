@@ -15,7 +15,11 @@ from schemas.commands import Erase
 from schemas.conversations import (
     ChannelFact,
     CommandSuppressed,
+    CustomerDeleted,
+    CustomerEdited,
     CustomerMessage,
+    CustomerReacted,
+    CustomerReferred,
     DelayElapsed,
     Echo,
     ErasureAsked,
@@ -28,8 +32,10 @@ from schemas.conversations import (
     OperatorReplies,
     OperatorSetsExpiry,
     OperatorTakesOver,
+    PolicyEnforced,
     ProfileRead,
     ReadOverdue,
+    Receipt,
     SessionExpired,
     TakeoverRequested,
     ThreadCheckDue,
@@ -44,28 +50,36 @@ from schemas.conversations import (
     TurnStarted,
 )
 from schemas.handover import BACK_PAYLOAD, MAX_RETURN, Cause, back_payload
-from schemas.messages import Person, Profile, Said, Speaker
+from schemas.messages import CustomerInput, Person, Profile, Said, Speaker
 from schemas.outcomes import (
     AssignmentChanged,
     CommandAccepted,
     CommandRefused,
     ConversationErased,
     CustomerKnown,
+    CustomerReturned,
     CustomerSaid,
     DeliveryChanged,
+    MessageDeleted,
+    MessageEdited,
+    MessageReacted,
+    MessagesReceived,
     StaffSaid,
     ThreadChanged,
 )
 from schemas.turns import TurnInput
 from takeover.effects import Decision
 from takeover.state import Conversation, QueuedInput
-from takeover.step import OTHER_APP, Step, customer_input
+from takeover.step import OTHER_APP, SHORT, Step, customer_input
 
 TOO_OLD = timedelta(days=7)  # the dedup window: what is older only goes to the transcript
 MAX_AHEAD = timedelta(seconds=MAX_RETURN)
 SETTLED = timedelta(seconds=10)  # after a confirmed change, a message's channel may still be the one before it
 CRASHES = 3  # turns begun and not finished
+ACTS = frozenset({CustomerMessage, CustomerReacted, CustomerReferred})  # what keeps the window for answers open
 MAX_HELD = 20  # messages that wait for the thread's owner; more are the person's at once
+NOTHING = CustomerInput()
+"""What is left of a message that was taken back. The channel tells of no message that says nothing."""
 
 
 def decide(state: Conversation, event: ConversationEvent, at: datetime, settings: BotSettings) -> Decision:
@@ -85,10 +99,12 @@ def is_for_the_record(state: Conversation, event: ConversationEvent, at: datetim
         return False
     if type(event) is ChannelFact:
         return True
+    if type(event) is Receipt:
+        return not tells_more(state, event)
     if type(event) is not Echo or (state.profile is None and state.naming is None):
         return False
     channel = settings.channel(ConversationId.parse(state.id).account)
-    return channel is not None and is_ours(event, channel)
+    return channel is not None and is_ours(state, event, channel)
 
 
 def by_rules(state: Conversation, event: ConversationEvent, at: datetime, settings: BotSettings) -> Decision:
@@ -96,6 +112,8 @@ def by_rules(state: Conversation, event: ConversationEvent, at: datetime, settin
     step = Step(state, event, at, settings)
     step.expire()
     give_back_held(step)
+    if type(event) in ACTS and getattr(event, "action", "react") == "react":
+        step.acted()
     RULES[type(event)](step, event)
     give_back_held(step)
     after_an_end(step)
@@ -155,7 +173,14 @@ def give_back_held(step: Step) -> None:
 
 
 def place(step: Step, event: CustomerMessage) -> None:
-    """The bot's, or the person's; the click that brings the customer back is the person's last."""
+    """The bot's, or the person's; the click that brings the customer back is the person's last.
+
+    What was taken back before it was anybody's is nobody's.
+    """
+    if event.input == NOTHING:
+        seq = tell_said(step, event, "record")
+        step.tell(MessageDeleted, mid=event.mid, message_seq=seq)
+        return
     if is_old_button(step.state, event):
         tell_said(step, event, "record")
         return
@@ -173,6 +198,7 @@ def place(step: Step, event: CustomerMessage) -> None:
 
 def tell_said(step: Step, event: CustomerMessage, addressed: str) -> int:
     seq = step.entry()
+    step.mark(event.mid, seq)
     step.tell(CustomerSaid, seq=seq, mid=event.mid, channel=event.channel, input=event.input, addressed=addressed)
     said = event.input.text or f"[{event.input.attachments[0].kind if event.input.attachments else 'click'}]"
     if addressed != "record":
@@ -207,6 +233,74 @@ def is_from_before(state: Conversation, event: CustomerMessage | Echo) -> bool:
     if not event.caught_up or state.ended_at is None or event.occurred_at is None:
         return False
     return event.occurred_at < state.ended_at
+
+
+# --- what the customer does with messages that are there
+
+
+def customer_edited(step: Step, event: CustomerEdited) -> None:
+    """No message and no act: what waits for its turn is answered as it reads now; a turn that is out goes on as asked."""
+    held = step.state.held
+    if any(message.mid == event.mid for message in held):
+        step.state.held = tuple(
+            message.changed(input=message.input.changed(text=event.text))
+            if message.mid == event.mid and message.input != NOTHING
+            else message
+            for message in held
+        )
+        return
+    seq = step.state.seq_of(event.mid)
+    step.tell(MessageEdited, mid=event.mid, message_seq=seq, text=event.text, number=event.number)
+    if seq is not None:
+        step.reword(seq, event.text)
+
+
+def customer_deleted(step: Step, event: CustomerDeleted) -> None:
+    held = step.state.held
+    if any(message.mid == event.mid for message in held):
+        step.state.held = tuple(
+            message.changed(input=NOTHING, extras=None) if message.mid == event.mid else message for message in held
+        )
+        return
+    seq = step.state.seq_of(event.mid)
+    step.tell(MessageDeleted, mid=event.mid, message_seq=seq)
+    if seq is not None:
+        step.unsay(event.mid, seq)
+
+
+def customer_reacted(step: Step, event: CustomerReacted) -> None:
+    is_there = event.action == "react"
+    step.tell(
+        MessageReacted,
+        mid=event.mid,
+        message_seq=step.state.seq_of(event.mid),
+        reaction=(event.reaction or "other") if is_there else "",
+        emoji=event.emoji if is_there else "",
+    )
+
+
+def customer_referred(step: Step, event: CustomerReferred) -> None:
+    step.tell(CustomerReturned, referral=event.referral)
+
+
+def receipt(step: Step, event: Receipt) -> None:
+    """Told where it says more than the last one: a customer who reads on causes many, and each is a record and a row."""
+    state = step.state
+    if not tells_more(state, event):
+        return
+    step.tell(MessagesReceived, state=event.state, until=event.until, mids=event.mids)
+    if event.until is not None and event.state == "seen":
+        state.seen_to = event.until
+    elif event.until is not None:
+        state.delivered_to = event.until
+
+
+def tells_more(state: Conversation, event: Receipt) -> bool:
+    """What was seen has arrived."""
+    if event.until is None:
+        return True
+    known = [state.seen_to] if event.state == "seen" else [state.seen_to, state.delivered_to]
+    return all(until is None or event.until > until for until in known)
 
 
 # --- turns
@@ -301,12 +395,14 @@ def operator_replies(step: Step, event: OperatorReplies) -> None:
 def may_not_reply(step: Step, event: OperatorReplies) -> bool:
     """Whether the reply was refused: it must not be sent as it is."""
     state = step.state
-    if not event.text.strip():
+    if not event.text.strip() and event.media is None:
         refuse(step, event, "invalid", "text: it says nothing.", field="text")
     elif event.epoch > state.epoch:
         refuse_changed(step, event)
     elif event.seq > state.seq:
         refuse(step, event, "invalid", "seq: the conversation has no such entry yet.", field="seq")
+    elif step.window.person(step.at) == "none":
+        refuse(step, event, "window_closed", step.window.reason(step.at))
     elif event.force:
         return False
     elif state.owner == "bot":
@@ -441,7 +537,7 @@ def echo(step: Step, event: Echo) -> None:
     too_old = is_too_old(event, step.at) or is_from_before(step.state, event)
     if not too_old:
         step.ask_name()
-    if step.channel is None or is_ours(event, step.channel):
+    if step.channel is None or is_ours(step.state, event, step.channel):
         return
     automatic = is_automatic(event, step.channel)
     counts = not automatic and not too_old
@@ -463,19 +559,36 @@ def echo(step: Step, event: Echo) -> None:
         step.remember(seq, Speaker.STAFF, event.text or "[attachment]")
 
 
-def is_ours(event: Echo, channel: MessengerChannel) -> bool:
-    """Of our app, or with the metadata that our sends carry; an inbox id alone is never proof of anything."""
-    return event.app_id == channel.app_id or has_our_metadata(event.metadata)
+def is_ours(state: Conversation, event: Echo, channel: MessengerChannel) -> bool:
+    """Of our app, with the metadata that our sends carry, or a message that we know to have sent.
+
+    An inbox id alone is never proof of anything. Who is told neither app nor metadata is known by the mid of a send's answer;
+    where the echo came before the answer, by its very words.
+    """
+    return (
+        event.app_id == channel.app_id
+        or has_our_metadata(event)
+        or (event.mid != "" and state.seq_of(event.mid) is not None)
+        or (event.app_id is None and event.metadata is None and says_our_words(state, event.text))
+    )
 
 
-def has_our_metadata(metadata: str | None) -> bool:
-    if not metadata:
+def has_our_metadata(event: Echo) -> bool:
+    """It names a command of the conversation's, whose ids begin as the conversation's. Another app may write JSON too."""
+    if not event.metadata:
         return False
     try:
-        value = json.loads(metadata)
+        value = json.loads(event.metadata)
     except ValueError:
         return False
-    return isinstance(value, dict) and isinstance(value.get("c"), str)
+    return isinstance(value, dict) and str(value.get("c")).startswith(f"{event.conversation}!")
+
+
+def says_our_words(state: Conversation, text: str) -> bool:
+    """Whether a message of the bot's or of an operator's, one of the last, says just this."""
+    return text != "" and any(
+        line.text == text[:SHORT] for line in state.recent if line.speaker in {Speaker.BOT, Speaker.OPERATOR}
+    )
 
 
 def is_automatic(event: Echo, channel: MessengerChannel) -> bool:
@@ -625,6 +738,7 @@ def erasure_asked(step: Step, event: ErasureAsked) -> None:
 
 def message_sent(step: Step, event: MessageSent) -> None:
     step.report_done(event.command)
+    step.mark(event.mid, event.seq)
     if event.passed and step.channel is not None and is_newer(step, event):
         step.thread_is(step.channel.page_inbox_app, occurred_at=event.occurred_at)
     step.tell(DeliveryChanged, command=event.command, state="sent", message_seq=event.seq, mid=event.mid)
@@ -634,7 +748,14 @@ def message_refused(step: Step, event: MessageRefused) -> None:
     state = step.state
     step.report_done(event.command)
     word = "uncertain" if event.kind == "uncertain" else "not_delivered"
-    step.tell(DeliveryChanged, command=event.command, state=word, message_seq=event.seq, reason=event.reason)
+    step.tell(
+        DeliveryChanged,
+        command=event.command,
+        state=word,
+        message_seq=event.seq,
+        reason=event.reason,
+        next_step=event.next_step,
+    )
     if event.kind != "not_owner" and state.owner == "human":
         step.rest_in_main()  # the pass that rode on it did not go either
     if event.kind != "not_owner" or event.epoch != state.epoch or state.refused_epoch == state.epoch:
@@ -649,7 +770,11 @@ def message_refused(step: Step, event: MessageRefused) -> None:
 def command_suppressed(step: Step, event: CommandSuppressed) -> None:
     step.report_done(event.command)
     if event.seq is not None:
-        step.tell(DeliveryChanged, command=event.command, state="suppressed", message_seq=event.seq)
+        step.tell(
+            DeliveryChanged, command=event.command, state="suppressed", message_seq=event.seq, reason=event.reason
+        )
+    if event.reason and step.state.owner == "human":
+        step.rest_in_main()  # no Silence met it: the pass that rode on it did not go either
 
 
 def thread_moved(step: Step, event: ThreadMoved) -> None:
@@ -707,14 +832,20 @@ def thread_check_due(step: Step, event: ThreadCheckDue) -> None:
         step.keep_thread()
 
 
-def recorded_only(step: Step, event: ChannelFact) -> None:
-    """Receipts, reactions and the like are in the log for who wants them."""
+def recorded_only(step: Step, event: ChannelFact | PolicyEnforced) -> None:
+    """Opt-ins and the like are in the log for who wants them; what is a page's is in no conversation."""
 
 
 RULES: Mapping[type[ConversationEvent], Callable[[Step, Any], None]] = {
     CustomerMessage: customer_message,
+    CustomerEdited: customer_edited,
+    CustomerDeleted: customer_deleted,
+    CustomerReacted: customer_reacted,
+    CustomerReferred: customer_referred,
+    Receipt: receipt,
     Echo: echo,
     ThreadControl: thread_control,
+    PolicyEnforced: recorded_only,
     ChannelFact: recorded_only,
     TurnStarted: turn_started,
     TurnCompleted: turn_completed,

@@ -1,7 +1,9 @@
 """Who has a conversation, why, since when, until when, and what comes next: all that a decision stands on."""
 
-from dataclasses import dataclass
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from typing import Literal, Self
 
 from pydantic import ConfigDict, TypeAdapter
@@ -145,6 +147,8 @@ class Conversation:
     """Messages that wait for the answer to `reading`."""
     heard_at: datetime | None = None
     """When the customer last wrote."""
+    acted_at: datetime | None = None
+    """Of the customer's last act by the channel's own time, never after its place in the log: the window counts from it."""
     check_at: datetime | None = None
     """When, in an episode, the thread is looked at again."""
     refused_epoch: int = -1
@@ -161,6 +165,15 @@ class Conversation:
     recent: tuple[Said, ...] = ()
     forgotten: int = 0
     """How many ids were given when the customer was last forgotten: what was asked for under them is not to be heard."""
+    marks: dict[str, int] = field(default_factory=dict)
+    """The last messages by the digest of their mid: customers' and ours, each with its entry."""
+    delivered_to: datetime | None = None
+    """Up to where it was told that our messages arrived."""
+    seen_to: datetime | None = None
+
+    def seq_of(self, mid: str) -> int | None:
+        """The entry of a message, where it is one of the last."""
+        return self.marks.get(mid_digest(mid))
 
     def copy(self) -> Self:
         twin = object.__new__(type(self))
@@ -209,6 +222,11 @@ class Conversation:
     def from_json(cls, text: str) -> "Conversation":
         """Raises pydantic's ValidationError. Of a row's `state` and `updated_at` the latter is `last_at`."""
         return _ADAPTER.validate_json(text)
+
+
+def mid_digest(mid: str) -> str:
+    """48 bits of a message's id, which is some hundred characters long: enough to tell a conversation's last ones apart."""
+    return urlsafe_b64encode(blake2b(mid.encode(), digest_size=6).digest()).decode()
 
 
 _ADAPTER: TypeAdapter[Conversation] = TypeAdapter(Conversation)

@@ -31,7 +31,10 @@ from schemas.messages import OutMessage, Person, Profile, QuickReply, Said, Spea
 from schemas.outcomes import (
     AnswerSuppressed,
     BotPosition,
+    CustomerReturned,
+    CustomerSaid,
     FlowNoticed,
+    MessageReacted,
     Outcome,
     TakeoverAnswered,
     TakeoverChanged,
@@ -42,8 +45,9 @@ from schemas.outcomes import (
 )
 from schemas.topics import MESSENGER_COMMANDS, OUTCOMES, TURNS
 from schemas.turns import Resume, TurnAsked, TurnInput
+from schemas.window import Window
 from takeover.effects import Decision, Effect
-from takeover.state import Conversation, Delay, Episode, OpenTurn, Question, QueuedInput, Thread
+from takeover.state import Conversation, Delay, Episode, OpenTurn, Question, QueuedInput, Thread, mid_digest
 
 ASK_AGAIN = timedelta(seconds=30)
 ASK_AGAIN_CAP = timedelta(minutes=5)
@@ -59,10 +63,13 @@ MAX_QUEUE = 100  # inputs; what comes on top joins the last one, so nothing is l
 LAST_TEXTS = 5
 LAST_OF_A_SPEAKER = 3
 SHORT = 500  # characters of a text in e-mails and refusals
+TAKEN_BACK = "[deleted]"
+MAX_MARKS = 12  # messages that are known by their mid
 
 PEOPLE = (Cause.OPERATOR, Cause.PAGE_INBOX)  # a person took it; a flow or a fault of ours asked for one
 OTHER_APP = "another app"  # the thread is elsewhere, nobody told where
 NO_WAY_BACK = "The page has no way by which control comes back to us; it does when Facebook frees the thread."
+TELL_THE_ACT = frozenset({CustomerSaid, CustomerReturned, MessageReacted})
 PORTS: dict[Cause, Port] = {
     Cause.OPERATOR: Port.OPERATOR,
     Cause.CUSTOMER: Port.CUSTOMER,
@@ -110,6 +117,8 @@ class Step:
             "at": self.at,
             "cause_id": self.event.id,
         }
+        if outcome in TELL_THE_ACT:
+            common["acted_at"] = state.acted_at
         common.update(fields)
         self.effects.append(Effect(OUTCOMES, outcome.made(common)))
 
@@ -133,8 +142,49 @@ class Step:
         ]
         self.state.recent = (*older, *lines[-LAST_TEXTS:])
 
+    def mark(self, mid: str, seq: int) -> None:
+        """From now on the message is known by its mid, until so many others came."""
+        if mid:
+            marks = {**self.state.marks, mid_digest(mid): seq}
+            if len(marks) > MAX_MARKS:
+                del marks[next(iter(marks))]
+            self.state.marks = marks
+
+    def reword(self, seq: int, text: str) -> None:
+        """What the customer said in an entry reads otherwise now: where it waits for its turn, and in the last texts."""
+        state = self.state
+        state.queue = tuple(
+            asked.changed(input=asked.input.changed(message=asked.input.message.changed(text=text)))
+            if asked.seqs == (seq,) and asked.input.message
+            else asked
+            for asked in state.queue
+        )
+        state.recent = tuple(line.changed(text=text[:SHORT]) if line.seq == seq else line for line in state.recent)
+
+    def unsay(self, mid: str, seq: int) -> None:
+        """The customer took back what they said in an entry. No turn is asked for it; one that is out goes on."""
+        state = self.state
+        state.marks = {digest: entry for digest, entry in state.marks.items() if digest != mid_digest(mid)}
+        state.queue = tuple(asked for asked in state.queue if asked.seqs != (seq,))
+        state.recent = tuple(line.changed(text=TAKEN_BACK) if line.seq == seq else line for line in state.recent)
+
     def newer(self, seq: int, *speakers: Speaker) -> tuple[Said, ...]:
         return tuple(line for line in self.state.recent if line.seq > seq and line.speaker in speakers)
+
+    # --- until when the customer may be answered
+
+    def acted(self) -> None:
+        """The event is an act of the customer's. A clock that was ahead keeps nothing open for longer."""
+        before = self.state.acted_at
+        when = min(self.event.occurred_at or self.at, self.at)
+        self.state.acted_at = when if before is None else max(before, when)
+
+    @property
+    def window(self) -> Window:
+        """Without limits on a channel that has none."""
+        if self.channel is None:
+            return Window()
+        return Window.after(self.state.acted_at, human_agent=self.channel.human_agent)
 
     # --- the bot speaks
 
@@ -153,8 +203,9 @@ class Step:
                 turn=turn,
                 message=message,
                 then_pass=rides,
+                acted_at=self.state.acted_at,
             )
-            self.remember(seq, Speaker.BOT, message.text or "[picture]", name=self.settings.name)
+            self.remember(seq, Speaker.BOT, message.preview, name=self.settings.name)
             if rides and self.channel:
                 self._thread_goes(command, self.channel.page_inbox_app)
 
@@ -460,7 +511,7 @@ class Step:
         episode = self._episode()
         if self.thread_is_elsewhere():
             self._take()
-        message = OutMessage(text=event.text)
+        message = OutMessage(text=event.text, media=event.media)
         button = _button(episode.block, episode.id)
         if button and not episode.button_given:
             message = message.changed(quick_replies=button)
@@ -478,10 +529,11 @@ class Step:
             message=message,
             then_pass=self.rests_in_main,
             retake=True,
+            acted_at=self.state.acted_at,
         )
         if self.rests_in_main and self.channel:
             self._thread_goes(command, self.channel.page_inbox_app)
-        self.remember(seq, Speaker.OPERATOR, event.text, by=event.operator)
+        self.remember(seq, Speaker.OPERATOR, message.preview, by=event.operator)
 
     def say_goodbye(self, block: RequestedBy, turn: str) -> None:
         """The bot's last message before the person, with the button of the episode that it leads to."""
@@ -527,8 +579,10 @@ class Step:
             return
         if self.channel.has_default_app:
             self._take()
-        elif known:
-            self.tell(ThreadChanged, owner=self.owner_word(owner), app_id=owner, reason=NO_WAY_BACK)
+        elif known:  # told is the mirror, which a pass under way has not moved yet
+            mirror = self.state.thread
+            word = self.owner_word(mirror.owner) if mirror.known else "unknown"
+            self.tell(ThreadChanged, owner=word, app_id=mirror.owner, reason=NO_WAY_BACK)
 
     def _take(self) -> None:
         self._thread_goes(self.command(TakeThread), self._our_app())

@@ -10,9 +10,14 @@ from schemas.commands import ExtendThread, PassThread, ReadThread, SendMessage, 
 from schemas.conversations import (
     ChannelFact,
     CommandSuppressed,
+    CustomerDeleted,
+    CustomerEdited,
+    CustomerReacted,
+    CustomerReferred,
     DelayElapsed,
     ErasureAsked,
     ReadOverdue,
+    Receipt,
     ThreadExtended,
     ThreadOwnerRead,
     ThreadRefused,
@@ -20,6 +25,7 @@ from schemas.conversations import (
     TurnOverdue,
     TurnStarted,
 )
+from schemas.messages import Referral
 from schemas.sessions import Session
 from takeover.timers import timers
 
@@ -59,6 +65,29 @@ def a_question_is_answered_by_the_bot() -> World:
     world.staff_replies("Hi Mia!", app_id=APP)
     world.wait(1).answers("Until six.", "Shall I book?")
     return world.facebook_does_all()
+
+
+@story
+def messages_are_edited_taken_back_seen_and_answered_with_a_heart() -> World:
+    """What waits is answered as it reads now, what was taken back not at all; receipts that say nothing new are not told."""
+    world = World()
+    world.says("hi", mid="m_1")
+    world.says("Saturday?", mid="m_2")
+    world.says("my number is 1234", mid="m_3")
+    world.fold(CustomerEdited(**world.common("e"), mid="m_2", text="Sunday?", number=1))
+    world.fold(CustomerDeleted(**world.common("e"), mid="m_3"))
+    world.wait(1).answers("Hi Mia!")
+    world.facebook_does_all()
+    seen = world.now
+    world.wait(1).fold(Receipt(**world.common("e"), state="delivered", until=seen))
+    world.fold(Receipt(**world.common("e"), state="seen", until=seen))
+    world.fold(Receipt(**world.common("e"), state="seen", until=seen))
+    world.fold(CustomerReacted(**world.common("e"), mid="mid-4", action="react", reaction="love", emoji="\u2764"))
+    world.staff_replies("Hi Mia!", app_id=None, mid="mid-4")
+    world.wait(1).answers("Sunday at ten is free.")
+    world.facebook_does_all()
+    world.wait(90_000).fold(CustomerReferred(**world.common("e"), referral=Referral(ref="spring", source="SHORTLINK")))
+    return world
 
 
 @story

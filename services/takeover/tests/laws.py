@@ -17,6 +17,8 @@ from schemas.bots import BotSettings
 from schemas.commands import ExtendThread, PassThread, SendMessage, Silence, TakeThread
 from schemas.conversations import (
     CommandReport,
+    CustomerDeleted,
+    CustomerEdited,
     CustomerMessage,
     Echo,
     ErasureAsked,
@@ -32,12 +34,13 @@ from schemas.conversations import (
     TurnCompleted,
 )
 from schemas.handover import BACK_PAYLOAD, Cause
-from schemas.messages import Speaker
+from schemas.messages import CustomerInput, Speaker
 from schemas.outcomes import (
     AnswerSuppressed,
     CommandAccepted,
     CommandRefused,
     CustomerSaid,
+    MessageDeleted,
     StaffSaid,
     TakeoverAnswered,
     TakeoverChanged,
@@ -185,7 +188,10 @@ def _people_silence_the_bot(step: Taken) -> Iterator[str]:
 
 
 def law_2(step: Taken) -> Iterator[str]:
-    """Each message of a customer is one turn's or one episode's; what waits for a turn is asked for or will be."""
+    """Each message of a customer is one turn's or one episode's; what waits for a turn is asked for or will be.
+
+    What the customer takes back before a turn was asked for it is nobody's.
+    """
     before, after = step.before, step.after
     told = step.of(CustomerSaid)
     if not step.fault and not isinstance(step.event, ErasureAsked):
@@ -202,7 +208,8 @@ def law_2(step: Taken) -> Iterator[str]:
             yield "the customer is forgotten, and something of theirs waits"
         return
     taken = [seq for started in step.of(TakeoverStarted) for seq in started.taken]
-    if Counter([*_open(before), *came]) != Counter([*_open(after), *answered, *taken]):
+    back = _taken_back(step, came)
+    if Counter([*_open(before), *came]) != Counter([*_open(after), *answered, *taken, *back]):
         yield f"waiting {_open(before)} and {came}; then {_open(after)}, answered {answered}, a person's {taken}"
     yield from _turns_end_once(step)
     if after.owner == "human" and after.queue:
@@ -211,6 +218,23 @@ def law_2(step: Taken) -> Iterator[str]:
         yield "something waits and nobody will ask for a turn"
     if after.held and (after.owner == "bot" or after.reading is None):
         yield "messages wait for an answer that nobody asked for"
+
+
+def _taken_back(step: Taken, came: Sequence[int]) -> list[int]:
+    """The entry that the customer took back while it waited, and no turn was out for it."""
+    if not isinstance(step.event, CustomerDeleted):
+        return []
+    waited = [*came, *(asked.seqs[0] for asked in step.before.queue if len(asked.seqs) == 1)]
+    asked_for = step.after.turn.asked.seqs if step.after.turn else ()
+    told = [told.message_seq for told in step.of(MessageDeleted)]
+    return [seq for seq in waited if seq in told and seq not in asked_for]
+
+
+def _as_it_reads(event: ConversationEvent, message: CustomerMessage) -> CustomerInput:
+    """What a message says that waits for the thread's owner, after an edit or a deletion."""
+    if isinstance(event, CustomerEdited) and event.mid == message.mid and message.input != CustomerInput():
+        return message.input.changed(text=event.text)
+    return CustomerInput() if isinstance(event, CustomerDeleted) and event.mid == message.mid else message.input
 
 
 def _all_are_told(step: Taken, told: Sequence[CustomerSaid]) -> Iterator[str]:
@@ -222,13 +246,22 @@ def _all_are_told(step: Taken, told: Sequence[CustomerSaid]) -> Iterator[str]:
         expected, got = step.before.held, step.after.held
         if expected != got:
             yield "a message for the record moved those that wait"
-    elif [each.input for each in came] != [*(said.input for said in told), *(each.input for each in step.after.held)]:
+    elif [each.input if told else _as_it_reads(event, each) for each in came] != [
+        *(said.input for said in told),
+        *(each.input for each in step.after.held),
+    ]:
         yield f"told {[said.input.text for said in told]} of {[each.input.text for each in came]}"
     for said in told:
-        if said.addressed == "record" and not (said.input.payload or "").startswith(BACK_PAYLOAD):
+        if said.input == CustomerInput() and said.addressed != "record":
+            yield "what was taken back is answered"
+        elif said.addressed == "record" and said.input != CustomerInput() and not _is_click(said):
             late = event.occurred_at is not None and step.time - event.occurred_at > WEEK
             if not late and not (isinstance(event, CustomerMessage) and event.caught_up):
                 yield f"for the record only, and yet it is news: {said.input.text}"
+
+
+def _is_click(said: CustomerSaid) -> bool:
+    return (said.input.payload or "").startswith(BACK_PAYLOAD)
 
 
 def _turns_end_once(step: Taken) -> Iterator[str]:
@@ -387,7 +420,11 @@ def _is_looked_after(step: Taken) -> Iterator[str]:
             yield "the bot has it and a takeover's thread is looked after"
         return
     heard = after.heard_at or after.episode.started_at
-    if step.settings.messenger[0].has_default_app and step.time - heard < WEEK - timedelta(hours=1, seconds=1) and timer is None:
+    if (
+        step.settings.messenger[0].has_default_app
+        and step.time - heard < WEEK - timedelta(hours=1, seconds=1)
+        and timer is None
+    ):
         yield "a person has it, and nobody will look at the thread before Facebook frees it"
     if timer is not None and timer.due_at > max(step.time, heard, after.thread.kept_until or heard) + timedelta(
         hours=25

@@ -20,13 +20,17 @@ from schemas.conversations import (
     ChannelFact,
     CommandReport,
     CommandSuppressed,
+    CustomerDeleted,
+    CustomerEdited,
     CustomerMessage,
+    CustomerReacted,
     Echo,
     ErasureAsked,
     MessageSent,
     OperatorCommand,
     OperatorDeactivated,
     ProfileRead,
+    Receipt,
     TakeoverRequested,
     ThreadControl,
     ThreadExtended,
@@ -55,7 +59,16 @@ LATE = st.sampled_from(
 def writer_of(event: ConversationEvent) -> str:
     """Who tells it: all of one writer's events keep their order in the log."""
     match event:
-        case CustomerMessage() | Echo() | ThreadControl() | ChannelFact():
+        case (
+            CustomerMessage()
+            | CustomerEdited()
+            | CustomerDeleted()
+            | CustomerReacted()
+            | Receipt()
+            | Echo()
+            | ThreadControl()
+            | ChannelFact()
+        ):
             return "facebook"
         case TurnCompleted() | TakeoverRequested() | TurnFailed() | TurnStarted():
             return "engine"
@@ -78,6 +91,8 @@ class Play(World):
         self.log: list[tuple[ConversationEvent, Any, bool]] = []
         self.stored = [self.state.to_json()]
         self.turns: list[TurnAsked] = []
+        self.mids: list[str] = []
+        """Of messages, the customer's and ours."""
         self.commands: list[Any] = []
         self.late = False
         self.outbox: dict[str, deque[ConversationEvent]] = {}
@@ -101,6 +116,14 @@ class Play(World):
         self.stored.append(self.state.to_json())
         self.wait(0.001)
         return self.last
+
+    def says(self, text: str = "hi", **changes: Any) -> tuple[Effect, ...]:
+        mid = f"m_{len(self.mids)}"
+        self.mids.append(mid)
+        return super().says(text, mid=mid, **changes)
+
+    def a_mid(self, back: int) -> str:
+        return self.mids[-1 - back % len(self.mids)] if self.mids else "m_?"
 
     def arrives(self, writer: str) -> None:
         if self.outbox.get(writer):
@@ -171,6 +194,24 @@ class Ownership(RuleBasedStateMachine):
                 play.clicks_back(f"{play.state.id}/{play.state.epoch - (what == 'old click')}")
             case _:
                 play.says("old", occurred_at=self._long_ago(), caught_up=True)
+
+    @precondition(lambda self: self.play.mids)
+    @rule(what=st.sampled_from(("edits", "edits", "deletes", "deletes", "reacts", "sees")), back=NUMBER, late=LATE)
+    def message(self, what, back, late):
+        """What the customer does with a message that is there."""
+        play = self.play
+        play.late = late
+        mid = play.a_mid(back % 4)
+        match what:
+            case "edits":
+                play.fold(CustomerEdited(**play.common("e"), mid=mid, text=f"edit {back}", number=1 + back % 3))
+            case "deletes":
+                play.fold(CustomerDeleted(**play.common("e"), mid=mid))
+            case "reacts":
+                play.fold(CustomerReacted(**play.common("e"), mid=mid, action="react", emoji="x"))
+            case _:
+                state = ("seen", "delivered")[back % 2]
+                play.fold(Receipt(**play.common("e"), state=state, until=play.now - timedelta(seconds=back)))
 
     def _long_ago(self) -> datetime:
         """Before the last episode's end; now and then before what deduplication remembers."""
@@ -262,6 +303,7 @@ class Ownership(RuleBasedStateMachine):
                 "old",
                 "app",
                 "metadata",
+                "mid",
                 "main",
                 "done",
                 "done",
@@ -281,7 +323,8 @@ class Ownership(RuleBasedStateMachine):
             "automatic": lambda: play.staff_replies("We are closed."),
             "old": lambda: play.staff_replies("old", occurred_at=self._long_ago(), caught_up=True),
             "app": lambda: play.staff_replies("ours", app_id=APP),
-            "metadata": lambda: play.staff_replies("ours", metadata='{"c": "x!1"}'),
+            "mid": lambda: play.staff_replies("ours", app_id=None, mid=play.a_mid(0)),
+            "metadata": lambda: play.staff_replies("ours", metadata=f'{{"c": "{play.state.id}!1"}}'),
             "main": play.moved_to_main,
             "done": play.moved_to_done,
             "request": lambda: play.thread("request", requested_owner=INBOX),
@@ -309,7 +352,8 @@ class Ownership(RuleBasedStateMachine):
             case SendMessage() if what == 2:
                 play.fold(CommandSuppressed(**fields, seq=command.seq))
             case SendMessage():
-                play.fold(MessageSent(**fields, seq=command.seq, passed=command.then_pass))
+                play.mids.append(f"m_{len(play.mids)}")
+                play.fold(MessageSent(**fields, seq=command.seq, mid=play.mids[-1], passed=command.then_pass))
             case ReadThread():
                 play.fold(ThreadOwnerRead(**fields, known=what != 0, owner=owner))
             case ReadProfile():

@@ -143,7 +143,7 @@ class World:
 
     def says(self, text: str = "hi", **changes: Any) -> tuple[Effect, ...]:
         channel = changes.pop("channel", "messaging")
-        when = {name: changes.pop(name) for name in ("occurred_at", "caught_up") if name in changes}
+        when = {name: changes.pop(name) for name in ("occurred_at", "caught_up", "mid") if name in changes}
         return self.fold(
             CustomerMessage(**{**self.common("m"), **when}, channel=channel, input=CustomerInput(text=text, **changes))
         )

@@ -19,6 +19,7 @@ from schemas.conversations import (
     DelayElapsed,
     ErasureAsked,
     MessageSent,
+    PolicyEnforced,
     ProfileRead,
     SessionExpired,
     ThreadExtended,
@@ -49,6 +50,7 @@ from takeover.decide import RULES
 PAGE: Final = Path(__file__).parents[3] / "docs" / "ownership.md"
 D: Final = "test_decide::"
 T: Final = "test_table::"
+M: Final = "test_messages::"
 
 
 class Cells(NamedTuple):
@@ -187,7 +189,9 @@ TABLE: Final[Mapping[str, Cells]] = {
         (D + "TestErasure::test_nothing_of_the_customer_stays_and_who_had_it_does",),
         (T + "test_the_holder_stays_when_the_customer_is_forgotten",),
     ),
-    "`message.echo.v1`, ours (our app, or our metadata)": in_all(T + "test_our_own_echo_is_nothing"),
+    "`message.echo.v1`, ours (our app, our metadata, or a message that we know to have sent)": in_all(
+        T + "test_our_own_echo_is_nothing", M + "test_an_echo_is_ours_if_and_only_if_something_of_ours_is_in_it"
+    ),
     "the same, of an app that is listed as a bot, a listed automatic text, older than 7 days, or brought by catch-up from "
     "before the last episode's end": in_all(T + "test_what_no_person_wrote_now_is_recorded"),
     "the same, of staff": Cells(
@@ -269,7 +273,23 @@ TABLE: Final[Mapping[str, Cells]] = {
             D + "TestExpiry::test_of_another_epoch_it_is_void",
         ),
     ),
-    "`channel.fact.v1`": in_all(T + "test_a_receipt_is_nothing"),
+    "`customer.edited.v1`": Cells(
+        (
+            M + "test_what_waits_for_its_turn_is_answered_as_it_reads_now",
+            M + "test_a_turn_that_is_out_goes_on_as_asked",
+        ),
+        (M + "test_an_edit_is_told_and_is_no_act",),
+        (M + "test_an_edit_is_told_and_is_no_act",),
+    ),
+    "`customer.deleted.v1`": Cells(
+        (M + "test_no_turn_is_asked_for_what_was_taken_back", M + "test_a_turn_that_is_out_goes_on_as_asked"),
+        (M + "test_what_was_taken_back_is_told_and_not_remembered",),
+        (M + "test_what_was_taken_back_is_told_and_not_remembered",),
+    ),
+    "`customer.reacted.v1`": in_all(M + "test_a_reaction_is_told_and_moves_nothing"),
+    "`customer.referred.v1`": in_all(M + "test_a_return_is_told_and_moves_nothing"),
+    "`receipt.v1`": in_all(M + "test_a_receipt_is_told_once_and_moves_nothing"),
+    "`policy.enforced.v1`, `channel.fact.v1`": in_all(T + "test_what_is_kept_raw_is_nothing"),
 }
 """The first column's text → what shows each of its cells."""
 
@@ -413,7 +433,7 @@ def test_our_own_echo_is_nothing(column):
     world = COLUMNS[column]()
     before = world.state
     assert world.staff_replies("Hello!", app_id=APP) == ()
-    assert world.staff_replies("Hello!", app_id=None, metadata='{"c": "mia!3"}') == ()
+    assert world.staff_replies("Hello!", app_id=None, metadata=f'{{"c": "{world.state.id}!3"}}') == ()
     has_not_moved(world, before)
 
 
@@ -561,10 +581,11 @@ def test_a_timer_of_an_ended_episode_is_nothing():
 
 
 @each_column
-def test_a_receipt_is_nothing(column):
+def test_what_is_kept_raw_is_nothing(column):
     world = COLUMNS[column]()
     before = world.state
-    assert world.fold(ChannelFact(**world.common("f"), kind="read", raw={"read": {}})) == ()
+    assert world.fold(ChannelFact(**world.common("f"), kind="optin", raw={"optin": {}})) == ()
+    assert world.fold(PolicyEnforced(**world.common("f"), action="block")) == ()
     has_not_moved(world, before)
 
 
