@@ -14,7 +14,7 @@ from convoboss.errors import INTERRUPTED, CommandError
 
 ABOUT = """\
 Looks into a running Convoboss, proves what it did, and prepares its database. Nothing here changes a conversation but
-erase, which asks for it in the log.
+erase, which asks for it in the log, and catch-up, which has ingress add what Facebook's webhooks did not bring.
 """
 EPILOG = """\
 exit codes:

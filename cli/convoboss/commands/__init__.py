@@ -3,13 +3,15 @@
 from typing import Final
 
 from convoboss.command import Command
-from convoboss.commands import erase, migrate, replay, roles, tail, timeline, topics, verify
+from convoboss.commands import catch_up, erase, migrate, pages, replay, roles, tail, timeline, topics, verify
 
 COMMANDS: Final[tuple[Command, ...]] = (
     timeline.COMMAND,
     replay.COMMAND,
     verify.COMMAND,
     erase.COMMAND,
+    pages.COMMAND,
+    catch_up.COMMAND,
     tail.COMMAND,
     topics.COMMAND,
     migrate.COMMAND,
