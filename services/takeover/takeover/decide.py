@@ -540,7 +540,7 @@ def echo(step: Step, event: Echo) -> None:
     if step.channel is None or is_ours(step.state, event, step.channel):
         return
     automatic = is_automatic(event, step.channel)
-    counts = not automatic and not too_old
+    counts = not automatic and not too_old and not may_be_a_bots(event, step.channel)
     if counts:
         if event.channel == "standby" and event.app_id == step.channel.page_inbox_app and is_newer(step, event):
             step.thread_is(event.app_id, occurred_at=event.occurred_at)
@@ -589,6 +589,11 @@ def says_our_words(state: Conversation, text: str) -> bool:
     return text != "" and any(
         line.text == text[:SHORT] for line in state.recent if line.speaker in {Speaker.BOT, Speaker.OPERATOR}
     )
+
+
+def may_be_a_bots(event: Echo, channel: MessengerChannel) -> bool:
+    """Catch-up cannot tell which app wrote: where other bots write for the page, it may have been one of them."""
+    return event.caught_up and event.app_id is None and bool(channel.bot_apps)
 
 
 def is_automatic(event: Echo, channel: MessengerChannel) -> bool:
@@ -653,9 +658,12 @@ def is_settled(step: Step) -> bool:
 
 
 def note_channel(step: Step, event: CustomerMessage) -> None:
-    """A message's channel is weak evidence of the thread's owner: `messaging` is ours, `standby` somebody else's."""
+    """A message's channel is weak evidence of the thread's owner: `messaging` is ours, `standby` somebody else's.
+
+    What catch-up reads came by none.
+    """
     channel, thread = step.channel, step.state.thread
-    if channel is None or not channel.has_default_app or event.input.kind == "postback":
+    if channel is None or not channel.has_default_app or event.input.kind == "postback" or event.caught_up:
         return
     if not is_newer(step, event) or not is_settled(step):
         return
@@ -674,6 +682,7 @@ def waits_for_owner(step: Step, event: CustomerMessage) -> bool:
         return True
     return (
         event.channel == "messaging"
+        and not event.caught_up
         and event.input.kind != "postback"
         and thread.known
         and thread.owner == channel.page_inbox_app

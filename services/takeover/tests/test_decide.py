@@ -1381,6 +1381,22 @@ class TestCatchUp:
         world.wait(1).staff_replies(caught_up=True)
         assert world.state.owner == "human"
 
+    def test_what_catch_up_reads_came_by_no_channel_and_tells_nothing_of_the_thread(self):
+        world = World()
+        world.moved_to_main()
+        before = world.state.thread
+        world.wait(60).says("read afterwards", caught_up=True)
+        assert (world.state.thread, world.state.held, world.state.reading) == (before, (), None)
+        assert world.one(CustomerSaid).addressed == "person"
+
+    def test_where_other_bots_write_an_echo_without_app_is_recorded_only(self):
+        world = self.ended()
+        world.wait(1).staff_replies(app_id=None, channel="messaging", caught_up=True)
+        assert [type(effect.event) for effect in world.last] == [StaffSaid]
+        assert world.state.owner == "bot"
+        world.wait(1).staff_replies(app_id=None, channel="messaging")
+        assert world.state.owner == "human", "a webhook tells it when a bot wrote"
+
     def test_a_webhook_that_was_only_slow_is_answered(self):
         world = self.ended()
         world.says("slow", occurred_at=world.state.ended_at - timedelta(seconds=1))
