@@ -6,6 +6,7 @@ theirs; all that they do may be done twice.
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -64,8 +65,10 @@ class Leader:
                 # Membership is all that is wanted: the partition is paused, and a reader of its own reads the topic.
                 await consumer.getmany(timeout_ms=POLL)
         finally:
-            async with asyncio.timeout(STOP):
-                await consumer.stop()
+            # a broker that stands still must not turn a stop into another attempt: what ended this goes on
+            with suppress(TimeoutError, KafkaError):
+                async with asyncio.timeout(STOP):
+                    await consumer.stop()
 
     def assigned(self, *, leads: bool) -> None:
         if leads and not self.leads:
