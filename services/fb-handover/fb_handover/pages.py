@@ -43,6 +43,7 @@ TAGS_STOP: Final = 24 * 3600.0  # seconds
 STOPPED_REST: Final = 600.0  # seconds: conversations of a page without a good token are woken when it has another
 TOLD_AGAIN: Final = 30.0  # seconds by which the end of a pause has moved before it is told anew
 LONGEST_TURN: Final = 0.5  # seconds that a conversation waits for a token with its claim; else it rests
+LEAST: Final = 0.001  # seconds between two questions for a token
 SPREAD: Final = 2.0  # seconds over which the conversations of a page come back
 RESTRICTED_CODE: Final = 1893063
 
@@ -221,7 +222,7 @@ class Pages:
                         break
                     if self.shut(page) is not None or self._monotonic() + wait > until:
                         return self._rest(kind, lease)
-                    await asyncio.sleep(wait)
+                    await asyncio.sleep(max(wait, LEAST))
                 return 0.0
         finally:
             lease.waiting -= 1

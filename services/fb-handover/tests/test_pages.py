@@ -286,6 +286,15 @@ async def test_several_processes_together_stay_below_a_pages_rate_and_use_it(poo
     assert sum(counts) >= 0.5 * rate * seconds
 
 
+@pytest.mark.parametrize("rate", [0.7, 3.0, 7.0, 30.0, 170.0, 240.0, 299.0])
+async def test_a_full_bucket_gives_all_its_tokens_whatever_the_rate(pool, rate):
+    holds = Budget(text=rate).holds(Kind.TEXT)
+    await pool.execute("INSERT INTO page (page) VALUES ($1)", PAGE)
+    assert [row["count"] for row in await pool.fetch(rules._SQL["lease"], PAGE, "text", 20, rate, holds, 0.1)] == [
+        holds
+    ]
+
+
 async def test_most_requests_take_their_token_without_a_statement(pool):
     one = Process(pool, bot())
     asked = 0

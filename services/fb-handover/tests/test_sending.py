@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 
 import asyncpg
 import pytest
@@ -189,6 +190,22 @@ async def test_a_paused_page_is_asked_nothing_tells_so_once_and_holds_up_no_othe
     assert len(await world.box.record("refused")) + len(await world.box.record("send")) == asked + 1
     assert world.told_of_pages() == [("sending", "failing", "rate_limited")]
     assert world.told_of_pages(OTHER_PAGE) == []
+
+
+async def test_two_processes_stay_below_the_pages_limit_without_a_refusal(world):
+    await world.box.change_page(limits={"text_per_s": 40, "penalty_s": 60})
+    psids, each = PSIDS[:40], 4
+    await world.box.write(*psids)
+    for _ in range(2):
+        world.start(page_rate=30.0)
+    began = time.monotonic()
+    await world.command(*[says(f"Message {n}", name=f"{psid}-{n}", psid=psid) for n in range(each) for psid in psids])
+    await world.told(*[f"{psid}-{n}:sent" for n in range(each) for psid in psids])
+    took = time.monotonic() - began
+    assert await world.box.record("refused") == []
+    assert took > len(psids) * each / 40.0 - 1.0, "the limit was reached"
+    for psid in psids:
+        assert numbered(await world.box.texts(psid)) == list(range(each))
 
 
 async def test_a_limit_of_the_app_pauses_all_its_pages(world):

@@ -1,4 +1,5 @@
 -- Takes tokens out of one of a page's buckets; where there is none yet, tells how long until there are as many as asked for.
+-- A time is kept to the microsecond, of which a full bucket may lack one.
 -- $1 page, $2 text, media or look, $3 how many at most, $4 a second, $5 how many the bucket holds, $6 factor while the page is slow
 WITH held AS (
     SELECT page, clock_timestamp() AS at, paused_until > clock_timestamp() OR stopped_token IS NOT NULL AS shut,
@@ -10,7 +11,7 @@ WITH held AS (
 ), offered AS (
     SELECT page, shut, rate, since, extract(epoch FROM at - since)::float8 * rate AS there FROM full_at
 ), taken AS (
-    SELECT page, shut, rate, since, there, CASE WHEN shut THEN 0 ELSE greatest(0, least($3::integer, floor(there + 1e-6)::integer)) END AS count
+    SELECT page, shut, rate, since, there, CASE WHEN shut THEN 0 ELSE greatest(0, least($3::integer, floor(there + rate * 2e-6)::integer)) END AS count
     FROM offered
 ), spent AS (
     UPDATE page
