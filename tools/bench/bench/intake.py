@@ -172,6 +172,7 @@ def _environment(servers: Servers) -> dict[str, str]:
         "CONVOBOSS_KAFKA_BOOTSTRAP": servers.bootstrap,
         "CONVOBOSS_SECRET_KEYS": KEYS,
         "CONVOBOSS_LOG_LEVEL": "warning",
+        "CONVOBOSS_WATCH_EVERY": "0",
     }
 
 

@@ -140,6 +140,7 @@ async def running(
         "CONVOBOSS_DATABASE_URL": database,
         "CONVOBOSS_SECRET_KEYS": KEYS,
         "CONVOBOSS_GRAPH_URL": graph.url,
+        "CONVOBOSS_WATCH_EVERY": "0",
     }
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(graph.running())
