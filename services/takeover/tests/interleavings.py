@@ -223,6 +223,7 @@ class Count:
 FOUND: Final[Mapping[int, Count]] = {
     4: Count(nodes=8_871, steps=11_752),
     5: Count(nodes=42_610, steps=59_448),
+    6: Count(nodes=192_084, steps=281_248),
 }
 """Depth → what there is to explore, so that it cannot become less without a word. docs/ownership.md tells of it."""
 
