@@ -12,6 +12,7 @@ from console.problems import FieldProblem, Refusal, all_invalid
 from console.registry import Input, Output
 from schemas.bots import DEFAULT_EXPIRY, FALLBACK, PAGE_INBOX_APP, BotSettings, MessengerChannel, TakeoverSettings
 from schemas.handover import MAX_GOODBYE, MAX_RETURN
+from schemas.messages import ADDRESS
 from schemas.pages import Aspect, DefaultApp, Health, PageStatus, Routing
 
 MAX_NAME: Final = 100  # characters
@@ -113,12 +114,17 @@ class ChannelBody(Input):
 class PublishingBody(Input):
     """*Publishing Configuration > Messenger > Notifications*, and what of Facebook's set-up bears on it.
 
+    `human_agent`: operators' answers go out for seven days; the app needs Facebook's Human Agent feature. `operator_name`: what
+    the customer sees of an operator's; `operator_picture_url`: shown beside it, empty: the page's picture.
     `has_default_app` counts only while Facebook does not tell whether conversations come back to us; else what it tells does.
     """
 
     messenger_inbox_notification: bool = False
     page_inbox_app: Digits = PAGE_INBOX_APP
     has_default_app: bool = True
+    human_agent: bool = True
+    operator_name: Literal["off", "first_name", "full"] = "off"
+    operator_picture_url: Annotated[str, Field(pattern=r"^(https://\S+)?$", max_length=ADDRESS)] = ""
     bot_apps: Annotated[tuple[Digits, ...], Field(max_length=MAX_APPS)] = ()
     automatic_replies: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=MAX_REPLY)], ...], Field(max_length=MAX_REPLIES)
@@ -168,6 +174,9 @@ class PublishingView(Output):
     messenger_inbox_notification: bool
     page_inbox_app: str
     has_default_app: bool
+    human_agent: bool
+    operator_name: Literal["off", "first_name", "full"]
+    operator_picture_url: str
     bot_apps: tuple[str, ...]
     automatic_replies: tuple[str, ...]
 

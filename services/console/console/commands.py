@@ -24,7 +24,8 @@ from schemas.conversations import (
     OperatorTakesOver,
 )
 from schemas.handover import MAX_RETURN, MIN_RETURN
-from schemas.messages import TEXT, Person, Said, Speaker
+from schemas.messages import ADDRESS, TEXT, Media, MediaKind, Person, Said, Speaker
+from schemas.window import AnswerWith
 
 MAX_NUMBER: Final = 2**53 - 1  # the greatest integer that every JSON reader keeps
 MAX_TEXT: Final = TEXT - 1  # characters
@@ -58,17 +59,25 @@ class TakeoverBody(CommandBody):
         return value
 
 
+class MediaBody(Input):
+    """A file by its address, which the channel fetches: open to everybody, at most 25 MB."""
+
+    kind: MediaKind
+    url: Annotated[str, Field(pattern=r"^https://\S+$", max_length=ADDRESS)]
+
+
 class ReplyBody(CommandBody):
-    """`seq`: of the last entry that the composer showed. `force`: take over and send."""
+    """`seq`: of the last entry that the composer showed. `force`: take over and send. Text, file or both are needed."""
 
     seq: Number
-    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+    media: MediaBody | None = None
+    text: Annotated[str, Field(max_length=MAX_TEXT, validate_default=True)] = ""
     force: bool = False
 
     @field_validator("text")
     @classmethod
-    def _says_something(cls, text: str) -> str:
-        if not text.strip():
+    def _says_something(cls, text: str, info: ValidationInfo) -> str:
+        if not text.strip() and info.data.get("media") is None:
             raise ValueError("a message says something")
         return text
 
@@ -119,6 +128,9 @@ class Seen:
     present: Present
     attended: bool = True
     newer: Sequence[Said] = ()
+    answer_with: AnswerWith = "response"
+    """How an answer of now would go out, and why where it cannot."""
+    window_reason: str = ""
 
     @property
     def held_by_another(self) -> bool:
@@ -173,6 +185,7 @@ def replies(origin: Origin, body: ReplyBody, client_id: str) -> OperatorCommand:
         epoch=body.epoch,
         seq=body.seq,
         text=body.text,
+        media=Media(kind=body.media.kind, url=body.media.url) if body.media is not None else None,
         client_id=client_id,
         force=body.force,
     )
@@ -234,6 +247,8 @@ def check_takeover(body: TakeoverBody | AssignBody, seen: Seen) -> None:
 
 def check_reply(body: ReplyBody, seen: Seen) -> None:
     _check_force(body.force, seen)
+    if seen.answer_with == "none":
+        raise courtesy("window_closed", seen.window_reason, seen)
     if body.force:
         return
     if seen.present.owner == "bot":

@@ -16,6 +16,7 @@ from console.views import (
     ConversationSummary,
     Customer,
     Delivery,
+    Edit,
     Entry,
     Episode,
     LastSaid,
@@ -23,11 +24,13 @@ from console.views import (
     Thread,
 )
 from schemas.messages import Person, Said
+from schemas.window import Window
 
 Row: TypeAlias = asyncpg.Record
 """A row of the database; its columns are those of the migrations."""
 
 _CONTENT: Final[TypeAdapter[Content]] = TypeAdapter(Content)
+_EDITS: Final[TypeAdapter[tuple[Edit, ...]]] = TypeAdapter(tuple[Edit, ...])
 SUMMARY_FIELDS: Final = tuple(ConversationSummary.model_fields)
 _COLUMNS: Final = tuple(field.name for field in fields(View))
 
@@ -68,6 +71,7 @@ def conversation_of(view: View) -> Conversation:
             reason=view.thread_reason,
             moved_to_done=view.moved_to_done,
         ),
+        customer_acted_at=view.acted_at,
         position=Position(flow=view.flow, block=view.flow_block, waits_for=view.waits_for or "") if view.flow else None,
         attributes=dict(view.attributes),
     )
@@ -82,7 +86,13 @@ def entry_of(row: Row) -> Entry:
     """The entry of a row whose own part has come (`kind` is not NULL)."""
     delivery = None
     if row["kind"] == "message":
-        delivery = Delivery(state=row["delivery_state"] or "queued", reason=row["delivery_reason"], mid=row["mid"])
+        delivery = Delivery(
+            state=row["delivery_state"] or "queued",
+            reason=row["delivery_reason"],
+            mid=row["mid"],
+            next_step=row["delivery_next_step"],
+            advice=row["delivery_advice"],
+        )
     return Entry(
         seq=row["seq"],
         at=row["at"],
@@ -93,6 +103,9 @@ def entry_of(row: Row) -> Entry:
         text=row["text"],
         delivery=delivery,
         content=_CONTENT.validate_json(row["content"]),
+        edits=_EDITS.validate_json(row["edits"]),
+        deleted=row["deleted"],
+        reaction=row["reaction"],
     )
 
 
@@ -120,6 +133,12 @@ def command_of(row: Row) -> CommandState:
         sent_at=row["sent_at"],
         decided_at=row["decided_at"],
     )
+
+
+def window_of(conversation: Conversation, *, human_agent: bool) -> Window:
+    """Until when the customer may be answered. `human_agent`: the page uses the tag. Only Messenger has a window."""
+    acted_at = conversation.customer_acted_at if conversation.channel == "messenger" else None
+    return Window.after(acted_at, human_agent=human_agent)
 
 
 def person_of(identity: str | None, name: str | None) -> Person | None:

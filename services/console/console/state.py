@@ -45,6 +45,8 @@ class View:
     thread_app: str | None = None
     thread_reason: str = ""
     moved_to_done: bool = False
+    acted_at: datetime | None = None
+    """Of the customer's last act, by the channel's time."""
     flow: str | None = None
     flow_block: str | None = None
     waits_for: str | None = None
@@ -75,11 +77,28 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of a message."""
+    """What became of a message. `next_step`: a word of `schemas.delivery`."""
 
     state: DeliveryState
     reason: str
     mid: str
+    next_step: str = ""
+    sent_at: datetime | None = None
+    """When the channel took it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Messages of ours that arrived or were seen: all sent up to `until`, and those in `mids`."""
+
+    seq: int
+    """The conversation's last entry then."""
+    until: datetime | None
+    mids: tuple[str, ...]
+
+    def then(self, later: "Received") -> "Received":
+        times = [until for until in (self.until, later.until) if until is not None]
+        return Received(max(self.seq, later.seq), max(times, default=None), (*self.mids, *later.mids))
 
 
 @dataclass(frozen=True, slots=True)

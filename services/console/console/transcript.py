@@ -8,10 +8,10 @@ an entry is complete once all that is known of it has come, whichever came first
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from console.problems import Present
-from console.state import Decided, Delivered, EntryPatch, EpisodePatch, Erased, View, Written
+from console.state import Decided, Delivered, EntryPatch, EpisodePatch, Erased, Received, View, Written
 from console.views import (
     AnsweredContent,
     ChangedContent,
@@ -35,9 +35,14 @@ from schemas.outcomes import (
     CommandRefused,
     ConversationErased,
     CustomerKnown,
+    CustomerReturned,
     CustomerSaid,
     DeliveryChanged,
     EpisodeOutcome,
+    MessageDeleted,
+    MessageEdited,
+    MessageReacted,
+    MessagesReceived,
     Outcome,
     StaffSaid,
     TakeoverAnswered,
@@ -47,6 +52,7 @@ from schemas.outcomes import (
 )
 
 PREVIEW: Final = 200  # characters of the list's line
+TAKEN_BACK: Final = "[deleted]"
 
 
 class Batch:
@@ -59,6 +65,9 @@ class Batch:
         self.episodes: dict[str, EpisodePatch] = {}
         self.decisions: dict[str, Decided] = {}
         self.erased: dict[str, Erased] = {}
+        self.notes: list[MessageEdited | MessageDeleted | MessageReacted] = []
+        """What customers did with messages, in its order."""
+        self.received: dict[tuple[str, Literal["delivered", "seen"]], Received] = {}
 
     def take(self, event: ConversationEvent) -> None:
         """Fold one record in. Its conversation's view has to be there."""
@@ -70,6 +79,7 @@ class Batch:
             case EpisodeOutcome():
                 self._episode(event)
             case Outcome():
+                self._acted(event)
                 self._outcome(event)
             case _:
                 return  # the other commands are nothing to see
@@ -89,8 +99,7 @@ class Batch:
             event,
             Written(event.at, event.epoch, event.episode, event.speaker, event.operator, event.message.text, content),
         )
-        preview = event.message.text or ("[image]" if event.message.image_url else "")
-        self._said(event.conversation, event.seq, event.at, event.speaker, name, preview)
+        self._said(event.conversation, event.seq, event.at, event.speaker, name, event.message.preview)
         if event.speaker is Speaker.OPERATOR and event.episode:
             self._episode_known(EpisodePatch(event.episode, event.conversation, first_answer_at=event.at))
 
@@ -237,6 +246,10 @@ class Batch:
 
     # --- the rest
 
+    def _acted(self, event: Outcome) -> None:
+        if isinstance(event, CustomerSaid | CustomerReturned | MessageReacted) and event.acted_at is not None:
+            self._change(event.conversation, acted_at=event.acted_at)
+
     def _outcome(self, event: Outcome) -> None:
         self._told(event)
         match event:
@@ -251,7 +264,13 @@ class Batch:
                 content = SuppressedContent(turn=event.turn, turn_epoch=event.turn_epoch, messages=event.messages)
                 self._entry(event, _written(event, Speaker.BOT, text, content))
             case DeliveryChanged():
-                delivered = Delivered(event.state, event.reason, event.mid)
+                delivered = Delivered(
+                    event.state,
+                    event.reason,
+                    event.mid,
+                    event.next_step,
+                    sent_at=event.at if event.state == "sent" else None,
+                )
                 self._patch(EntryPatch(event.conversation, event.message_seq, delivered=delivered))
             case ThreadChanged():
                 self._change(
@@ -284,7 +303,24 @@ class Batch:
                 self._change(event.conversation, customer_name="", picture_url="", attributes={}, fault="")
                 self._erased(event.conversation, event.seq, event.at)
             case _:
-                pass  # a notice to bot builders is nothing of the conversation's
+                self._of_messages(event)
+
+    def _of_messages(self, event: Outcome) -> None:
+        """What became of messages that are there. A notice to bot builders is nothing of the conversation's."""
+        match event:
+            case MessageEdited() | MessageDeleted() | MessageReacted():
+                self._noted(event)
+            case MessagesReceived():
+                place, told = (event.conversation, event.state), Received(event.seq, event.until, event.mids)
+                self.received[place] = self.received[place].then(told) if place in self.received else told
+            case _:
+                pass
+
+    def _noted(self, event: MessageEdited | MessageDeleted | MessageReacted) -> None:
+        self.notes.append(event)
+        if not isinstance(event, MessageReacted) and event.message_seq == self.views[event.conversation].last_seq:
+            text = _line(event.text) if isinstance(event, MessageEdited) else TAKEN_BACK
+            self._change(event.conversation, last_text=text)
 
     def _erased(self, conversation: str, seq: int, at: datetime) -> None:
         """Told by both topics: what either had told before is forgotten whichever comes last."""

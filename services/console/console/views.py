@@ -10,10 +10,11 @@ from console.registry import Output
 from schemas.handover import Cause
 from schemas.messages import Attachment, CustomerInput, OutMessage, Person, Said, Speaker
 from schemas.outcomes import Venue
+from schemas.window import AnswerWith
 
 Owner = Literal["bot", "human"]
 ThreadOwner = Literal["us", "page_inbox", "other", "idle", "unknown"]
-DeliveryState = Literal["queued", "sent", "not_delivered", "uncertain", "suppressed"]
+DeliveryState = Literal["queued", "sent", "not_delivered", "uncertain", "suppressed", "delivered", "seen"]
 
 
 class Customer(Output):
@@ -74,6 +75,18 @@ class Thread(Output):
     moved_to_done: bool
 
 
+class WindowView(Output):
+    """Until when the customer may be answered, by the channel's rules; null: no limit, or it is not known.
+
+    `human_agent_until`: for what a person wrote. `answer_with`: how an answer of now goes out; `none`: it is refused.
+    """
+
+    open_until: AwareDatetime | None
+    human_agent_until: AwareDatetime | None
+    answer_with: AnswerWith
+    reason: str
+
+
 class Position(Output):
     """Where the customer stands in the flow."""
 
@@ -90,6 +103,8 @@ class Conversation(ConversationSummary):
     inferred: bool
     fault: str
     thread: Thread
+    customer_acted_at: AwareDatetime | None = None
+    """When they last wrote, pressed, reacted or came by a link, by the channel's time: the window counts from it."""
     position: Position | None
     attributes: dict[str, str]
 
@@ -191,11 +206,23 @@ Content = Annotated[
 
 
 class Delivery(Output):
-    """What became of a message to the customer; `mid` is the channel's id of it."""
+    """What became of a message to the customer; `mid` is the channel's id of it.
+
+    `next_step`: what somebody can do where it was not delivered, a word for programs; `advice`: the same as a sentence.
+    """
 
     state: DeliveryState
     reason: str
     mid: str
+    next_step: str = ""
+    advice: str = ""
+
+
+class Edit(Output):
+    """What a message said until then."""
+
+    text: str
+    until: AwareDatetime
 
 
 class Entry(Output):
@@ -210,6 +237,12 @@ class Entry(Output):
     text: str
     delivery: Delivery | None
     content: Content
+    edits: tuple[Edit, ...] = ()
+    """Of the customer's message, oldest first; `text` is what it says now."""
+    deleted: bool = False
+    """The customer took it back: what it said is forgotten."""
+    reaction: str = ""
+    """The customer's: an emoji, or the channel's word for it; empty: none."""
 
 
 # --- episodes

@@ -230,6 +230,9 @@ async def test_the_notification_in_the_messenger_inbox_is_switched_on_and_publis
         "messenger_inbox_notification": False,
         "page_inbox_app": "263902037430900",
         "has_default_app": True,
+        "human_agent": True,
+        "operator_name": "off",
+        "operator_picture_url": "",
         "bot_apps": [],
         "automatic_replies": [],
     }

@@ -29,6 +29,9 @@ CHANNEL_COLUMNS: Final = (
     "has_default_app",
     "bot_apps",
     "automatic_replies",
+    "human_agent",
+    "operator_name",
+    "operator_picture_url",
 )
 
 
@@ -130,6 +133,12 @@ async def adopt_way_back(pool: Pool, page: str, *, way_back: bool, at: datetime)
             return found.with_channel(channel.model_copy(update={"has_default_app": way_back}))
 
         return await change_bot_in(tx, bot, Edit(by=None, at=at, version=None), change) != before
+
+
+async def uses_human_agent(pool: Pool, page: str) -> bool:
+    """Whether operators' answers go out under the tag; so too for a page that no bot has any more."""
+    found: bool | None = await pool.fetchval(_SQL["channel_human_agent"], page)
+    return found is not False
 
 
 async def _announce(tx: Connection, bot: Bot) -> None:

@@ -39,6 +39,8 @@ class Ready:
     view: View
     given: bool
     newer: tuple[Said, ...]
+    human_agent: bool
+    """Operators' answers go out under the tag on this page."""
 
 
 async def ready(pool: Pool, command: str, conversation: str, *, seq: int | None, limit: int) -> Ready | None:
@@ -46,7 +48,7 @@ async def ready(pool: Pool, command: str, conversation: str, *, seq: int | None,
     row = await pool.fetchrow(_SQL["command_ready"], conversation, command, seq, limit)
     if row is None:
         return None
-    return Ready(view_of(row), row["given"], _LINES.validate_json(row["newer"] or "[]"))
+    return Ready(view_of(row), row["given"], _LINES.validate_json(row["newer"] or "[]"), row["human_agent"])
 
 
 async def add(pool: Pool, kind: CommandKind, body_hash: bytes, event: OperatorCommand, now: datetime) -> StoredCommand:

@@ -6,12 +6,14 @@ from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from console.json_text import json_text
-from console.projection import command_of, entry_of, view_of
+from console.projection import Row, command_of, entry_of, view_of
 from console.state import Decided, EntryPatch, EpisodePatch, View
-from console.streams import News, command_news, conversation_news, entry_news
+from console.streams import News, command_news, conversation_news, conversation_stream, entry_news, inbox_stream
 from console.transcript import Batch
 from console.views import CustomerContent
 from runtime.postgres import Connection, statements
+from schemas.delivery import sentence
+from schemas.outcomes import MessageDeleted, MessageEdited, MessageReacted
 
 # Any: rows of JSON, as the statements name them.
 _Json: TypeAlias = dict[str, Any]
@@ -56,6 +58,54 @@ async def store(tx: Connection, before: Iterable[View], batch: Batch) -> None:
         news += command_news(command_of(row) for row in await tx.fetch(_SQL["command_decide"], json_text(rows)))
     entries = [_entry_row(patch) for patch in batch.entries.values() if patch.written or patch.delivered]
     await _write(tx, [_view_row(batch.views[name]) for name in sorted(batch.changed)], entries, news)
+    await tell(tx, [*await _noted(tx, batch), *await _received(tx, batch)])
+
+
+async def _noted(tx: Connection, batch: Batch) -> list[News]:
+    """What customers did with messages: rare, so one by one, in its order. What is not there changes nothing."""
+    news: list[News] = []
+    for note in batch.notes:
+        place = note.conversation, note.mid
+        match note:
+            case MessageEdited():
+                rows = await tx.fetch(_SQL["entry_edit"], *place, note.text, note.number, note.at)
+            case MessageDeleted():
+                rows = await tx.fetch(_SQL["entry_delete"], *place)
+                await _forget_live(tx, batch.views[note.conversation], rows)
+            case MessageReacted():
+                rows = await tx.fetch(_SQL["entry_react"], *place, note.emoji or note.reaction)
+        news += _of_rows(rows)
+    return news
+
+
+async def _forget_live(tx: Connection, view: View, rows: Iterable[Row]) -> None:
+    for row in rows:
+        streams = conversation_stream(view.id), inbox_stream(view.bot or "")
+        await tx.execute(_SQL["live_forget"], *streams, view.id, row["seq"])
+
+
+async def _received(tx: Connection, batch: Batch) -> list[News]:
+    news: list[News] = []
+    for state in ("delivered", "seen"):  # what was seen has arrived: the last word of the two
+        told = {name: each for (name, word), each in batch.received.items() if word == state}
+        if told:
+            values = told.values()
+            rows = await tx.fetch(
+                _SQL["entry_receive"],
+                list(told),
+                [each.seq for each in values],
+                [each.until for each in values],
+                [json_text(each.mids) for each in values],
+                state,
+            )
+            news += _of_rows(rows)
+    return news
+
+
+def _of_rows(rows: Iterable[Row]) -> list[News]:
+    """Nothing of an entry whose own part has not come yet."""
+    whole = sorted((row for row in rows if row["kind"] is not None), key=lambda row: (row["conversation"], row["seq"]))
+    return [each for row in whole for each in entry_news(row["conversation"], [entry_of(row)])]
 
 
 async def tell(tx: Connection, news: Sequence[News]) -> None:
@@ -101,6 +151,9 @@ def _entry_row(patch: EntryPatch) -> _Json:
         row |= {
             "delivery_state": patch.delivered.state,
             "delivery_reason": patch.delivered.reason,
+            "delivery_next_step": patch.delivered.next_step,
+            "delivery_advice": sentence(patch.delivered.next_step),
+            "sent_at": patch.delivered.sent_at,
             "mid": patch.delivered.mid,
         }
     return row

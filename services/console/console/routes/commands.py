@@ -22,7 +22,7 @@ from console.commands import (
 from console.metrics import COMMANDS
 from console.paths import CommandPath, ConversationPath
 from console.problems import Refusal, invalid, refuse, unavailable, unknown
-from console.projection import conversation_of
+from console.projection import conversation_of, window_of
 from console.registry import PREFIX, Call, Nothing, Reply, Routes
 from console.repository import accounts, conversations
 from console.repository import commands as repository
@@ -207,13 +207,16 @@ async def _publish(services: Services, kind: CommandKind, stored: StoredCommand)
 
 
 def _seen(call: Call[ConversationPath, Nothing, B], met: Ready) -> Seen:
-    conversation = conversation_of(met.view)
+    conversation, now = conversation_of(met.view), call.services.now()
+    window = window_of(conversation, human_agent=met.human_agent)
     return Seen(
         operator=call.operator.person,
         is_admin=call.operator.is_admin,
         present=conversation.present,
         attended=conversation.attended,
         newer=met.newer,
+        answer_with=window.person(now),
+        window_reason=window.reason(now),
     )
 
 

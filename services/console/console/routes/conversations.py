@@ -10,12 +10,14 @@ from console.operators import BotId
 from console.paging import LIMIT, CursorText, Limit, bad_cursor, decoded, encoded
 from console.paths import ConversationPath
 from console.problems import invalid, unknown
+from console.projection import window_of
 from console.registry import Call, Input, Nothing, Output, Parameters, Reply, Routes
 from console.repository import bots as bot_repository
 from console.repository import conversations as repository
 from console.repository.conversations import Filters, Place
 from console.streams import inbox_stream
-from console.views import Conversation, ConversationSummary, Entry, Episode
+from console.views import Conversation, ConversationSummary, Entry, Episode, WindowView
+from schemas.base import ConversationId
 
 routes = Routes("Conversations")
 
@@ -45,9 +47,10 @@ class ConversationPage(Output):
 
 
 class ConversationAnswer(Output):
-    """`stream_seq`: subscribe to the conversation's stream from here."""
+    """`stream_seq`: subscribe to the conversation's stream from here. `window`: as of `server_time`."""
 
     conversation: Conversation
+    window: WindowView
     stream_seq: int
     server_time: AwareDatetime
 
@@ -124,7 +127,17 @@ async def get_conversation(call: Call[ConversationPath, Nothing, Nothing]) -> Re
     if found is None:
         raise unknown("conversation")
     conversation, stream_seq = found
-    answer = ConversationAnswer(conversation=conversation, stream_seq=stream_seq, server_time=call.services.now())
+    now = call.services.now()
+    page = ConversationId.parse(conversation.id).account
+    tagged = await bot_repository.uses_human_agent(call.services.pool, page)
+    window = window_of(conversation, human_agent=tagged)
+    shown = WindowView(
+        open_until=window.open_until,
+        human_agent_until=window.human_agent_until,
+        answer_with=window.person(now),
+        reason=window.reason(now),
+    )
+    answer = ConversationAnswer(conversation=conversation, window=shown, stream_seq=stream_seq, server_time=now)
     return Reply(200, answer)
 
 

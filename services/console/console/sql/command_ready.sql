@@ -3,6 +3,9 @@
 SELECT
     c.*,
     EXISTS (SELECT FROM command WHERE id = $2) AS given,
+    coalesce(
+        (SELECT human_agent FROM messenger_channel WHERE page_id = split_part(c.id, ':', 2)), true
+    ) AS human_agent,
     (
         SELECT json_agg(line ORDER BY line.seq)
         FROM (

@@ -1,6 +1,6 @@
 -- Texts, attachments and buttons go; kind, place, time, speaker and what became of it stay. $1 conversation, $2 last seq
 UPDATE entry
-SET text = '', delivery_reason = '', content = content || CASE kind
+SET text = '', delivery_reason = '', edits = '[]', reaction = '', content = content || CASE kind
         WHEN 'customer_message' THEN jsonb_build_object('input', jsonb_build_object(
             'kind', content -> 'input' -> 'kind', 'text', '', 'payload', NULL, 'attachments', '[]'::jsonb
         ))

@@ -28,6 +28,7 @@ WITH changed AS (
         thread_app = new.thread_app,
         thread_reason = new.thread_reason,
         moved_to_done = new.moved_to_done,
+        acted_at = new.acted_at,
         flow = new.flow,
         flow_block = new.flow_block,
         waits_for = new.waits_for,
@@ -68,6 +69,7 @@ WITH changed AS (
         thread_app text,
         thread_reason text,
         moved_to_done boolean,
+        acted_at timestamptz,
         flow text,
         flow_block text,
         waits_for text,
@@ -88,14 +90,16 @@ WITH changed AS (
 ), written AS (
     INSERT INTO entry AS e (
         conversation, seq, kind, at, epoch, episode, speaker, person_id, person_name, text, content,
-        delivery_state, delivery_reason, mid
+        delivery_state, delivery_reason, delivery_next_step, delivery_advice, mid, sent_at
     )
     SELECT
         conversation, seq, kind, at, epoch, episode, speaker, person_id, person_name, coalesce(text, ''), content,
-        delivery_state, coalesce(delivery_reason, ''), coalesce(mid, '')
+        delivery_state, coalesce(delivery_reason, ''), coalesce(delivery_next_step, ''),
+        coalesce(delivery_advice, ''), coalesce(mid, ''), sent_at
     FROM jsonb_to_recordset($2::text::jsonb) AS new (
         conversation text, seq bigint, kind text, at timestamptz, epoch bigint, episode text, speaker text,
-        person_id text, person_name text, text text, content jsonb, delivery_state text, delivery_reason text, mid text
+        person_id text, person_name text, text text, content jsonb, delivery_state text, delivery_reason text,
+        delivery_next_step text, delivery_advice text, mid text, sent_at timestamptz
     )
     ORDER BY conversation, seq
     ON CONFLICT (conversation, seq) DO UPDATE SET
@@ -112,7 +116,14 @@ WITH changed AS (
         delivery_reason = CASE
             WHEN excluded.delivery_state IS NULL THEN e.delivery_reason ELSE excluded.delivery_reason
         END,
-        mid = CASE WHEN excluded.mid = '' THEN e.mid ELSE excluded.mid END
+        delivery_next_step = CASE
+            WHEN excluded.delivery_state IS NULL THEN e.delivery_next_step ELSE excluded.delivery_next_step
+        END,
+        delivery_advice = CASE
+            WHEN excluded.delivery_state IS NULL THEN e.delivery_advice ELSE excluded.delivery_advice
+        END,
+        mid = CASE WHEN excluded.mid = '' THEN e.mid ELSE excluded.mid END,
+        sent_at = coalesce(excluded.sent_at, e.sent_at)
     RETURNING e.*
 ), new AS MATERIALIZED (
     SELECT
@@ -132,9 +143,15 @@ WITH changed AS (
             END,
             'text', text,
             'delivery', CASE WHEN kind = 'message' THEN
-                jsonb_build_object('state', coalesce(delivery_state, 'queued'), 'reason', delivery_reason, 'mid', mid)
+                jsonb_build_object(
+                    'state', coalesce(delivery_state, 'queued'), 'reason', delivery_reason, 'mid', mid,
+                    'next_step', delivery_next_step, 'advice', delivery_advice
+                )
             END,
-            'content', content
+            'content', content,
+            'edits', edits,
+            'deleted', deleted,
+            'reaction', reaction
         )) AS body
     FROM written WHERE kind IS NOT NULL
     UNION ALL

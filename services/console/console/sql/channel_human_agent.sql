@@ -1,0 +1,2 @@
+-- $1 page
+SELECT human_agent FROM messenger_channel WHERE page_id = $1
