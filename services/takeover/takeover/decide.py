@@ -746,7 +746,8 @@ def erasure_asked(step: Step, event: ErasureAsked) -> None:
 
 
 def message_sent(step: Step, event: MessageSent) -> None:
-    step.report_done(event.command)
+    if event.passed:  # else a pass that it was to carry follows it, and is under way until it is told of
+        step.report_done(event.command)
     step.mark(event.mid, event.seq)
     if event.passed and step.channel is not None and is_newer(step, event):
         step.thread_is(step.channel.page_inbox_app, occurred_at=event.occurred_at)

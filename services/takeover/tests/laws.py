@@ -22,6 +22,7 @@ from schemas.conversations import (
     CustomerMessage,
     Echo,
     ErasureAsked,
+    MessageSent,
     OperatorAssigns,
     OperatorCommand,
     OperatorReplies,
@@ -409,7 +410,11 @@ def law_5(step: Taken) -> Iterator[str]:
     if isinstance(step.event, ThreadRefused) and not step.of(ThreadChanged):
         yield "the channel refused, and nobody was told why"
     under_way = {command for command, _ in after.thread.under_way}
-    if isinstance(step.event, CommandReport) and not step.fault and step.event.command in under_way:
+    follows = isinstance(step.event, MessageSent) and not step.event.passed
+    was = {command for command, _ in before.thread.under_way}
+    if isinstance(step.event, MessageSent) and follows and not step.fault and step.event.command in was - under_way:
+        yield f"{step.event.command} went alone, and the pass behind it counts as done"
+    if isinstance(step.event, CommandReport) and not (step.fault or follows) and step.event.command in under_way:
         yield f"{step.event.command} was reported and is still under way"
 
 

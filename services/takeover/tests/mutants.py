@@ -222,18 +222,11 @@ MUTANTS: Final = (
         "        if self.channel is None or not known or owner == self.channel.app_id:\n            return\n        if self",
     ),
     Mutant(
-        "what shows it elsewhere just behind an end is only noted",
-        5,
-        "decide",
-        '    if step.ended and step.state.owner == "bot" and step.channel',
-        "    if False and step.channel",
-    ),
-    Mutant(
         "nobody is told why it stays elsewhere",
         5,
         "step",
-        "        elif known:\n            self.tell(ThreadChanged",
-        "        elif known and owner is None:\n            self.tell(ThreadChanged",
+        "        elif known:  # told is the mirror",
+        "        elif known and owner is None:  # told is the mirror",
     ),
     Mutant(
         "a thread is passed away without a way back",
@@ -269,6 +262,13 @@ MUTANTS: Final = (
         "step",
         "self.command(ExtendThread, seconds=left)",
         "self.command(ExtendThread, seconds=int(MAY_WRITE.total_seconds()))",
+    ),
+    Mutant(
+        "a message that went alone counts as having passed the thread on",
+        5,
+        "decide",
+        "    if event.passed:  # else",
+        "    if True:  # else",
     ),
     Mutant(
         "a take that was refused counts as under way for ever",

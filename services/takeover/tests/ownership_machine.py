@@ -351,6 +351,10 @@ class Ownership(RuleBasedStateMachine):
                 play.refused(command, kind=("not_owner", "permanent")[what])
             case SendMessage() if what == 2:
                 play.fold(CommandSuppressed(**fields, seq=command.seq))
+            case SendMessage() if what == 3 and command.then_pass:
+                play.fold(MessageSent(**fields, seq=command.seq, passed=False))
+            case SendMessage() if what == 4 and command.then_pass:
+                play.fold(ThreadMoved(**fields, owner=INBOX))
             case SendMessage():
                 play.mids.append(f"m_{len(play.mids)}")
                 play.fold(MessageSent(**fields, seq=command.seq, mid=play.mids[-1], passed=command.then_pass))

@@ -21,6 +21,7 @@ from schemas.commands import (
 from schemas.conversations import (
     DelayElapsed,
     ErasureAsked,
+    MessageSent,
     ProfileRead,
     ReadOverdue,
     SessionExpired,
@@ -1101,6 +1102,20 @@ class TestTheEnd:
         world.hands_back()
         assert world.one(TakeThread)
 
+    @pytest.mark.parametrize("ends", ["clicks_back", "expires"])
+    def test_a_pass_that_still_follows_its_message_is_taken_back_behind_it(self, ends):
+        world = World().requested()
+        goodbye = world.all(SendMessage)[-1]
+        fields = {"command": goodbye.id, "epoch": goodbye.epoch}
+        world.fold(MessageSent(**world.common("r"), **fields, seq=goodbye.seq, mid="m", passed=False))
+        if ends == "clicks_back":
+            world.clicks_back()
+        else:
+            world.fold(timers(world.state)["expiry"].event)
+        assert world.one(TakeThread)
+        world.fold(ThreadMoved(**world.common("r"), **fields, owner=INBOX))
+        assert world.state.thread.expected == (True, APP)
+
     def test_what_is_known_to_be_ours_is_not_taken(self):
         world = World(bot_settings(notification=False)).bot_has()
         world.takes_over()
@@ -1229,10 +1244,14 @@ class TestBadCommands:
             with pytest.raises(ValidationError, match="expiry"):
                 getattr(World().requested(), word)(expiry=length)
 
-    @pytest.mark.parametrize("text", ["", "x" * 100_000])
-    def test_neither_is_an_empty_or_endless_text(self, text):
+    def test_neither_is_an_endless_text(self):
         with pytest.raises(ValidationError, match="text"):
-            World().requested().replies(text)
+            World().requested().replies("x" * 100_000)
+
+    def test_an_empty_text_without_a_file_is_refused(self):
+        world = World().requested()
+        world.replies("")
+        assert (world.one(CommandRefused).code, world.one(CommandRefused).field) == ("invalid", "text")
 
     def test_with_the_bot_it_says_since_when_the_bot_has_it(self):
         world = World().requested()

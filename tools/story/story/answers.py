@@ -107,6 +107,19 @@ class Chat(Answer):
     lines: tuple[Line, ...]
 
 
+class ThreadChange(Answer):
+    """Of Facebook's record. `by`: an app's id."""
+
+    action: str
+    by: str | None = None
+    previous_owner: str | None = None
+    new_owner: str | None = None
+
+
+class ThreadChanges(Answer):
+    entries: tuple[ThreadChange, ...]
+
+
 class Mail(Answer):
     subject: str = ""
     text: str = ""

@@ -8,7 +8,18 @@ from urllib.parse import quote
 
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, CookieJar
 
-from story.answers import Chat, Command, Conversation, ConversationAnswer, Entries, Entry, Mail, Sent
+from story.answers import (
+    Chat,
+    Command,
+    Conversation,
+    ConversationAnswer,
+    Entries,
+    Entry,
+    Mail,
+    Sent,
+    ThreadChange,
+    ThreadChanges,
+)
 
 T = TypeVar("T")
 TIMEOUT = ClientTimeout(total=15)  # seconds for one request
@@ -143,9 +154,10 @@ class Facebook(Door):
     async def chat(self, page: str, psid: str) -> Chat:
         return Chat.model_validate(await self.ask("GET", f"/box/conversations/{page}/{psid}"))
 
-    async def thread_changes(self, page: str, psid: str) -> int:
+    async def thread_changes(self, page: str, psid: str) -> tuple[ThreadChange, ...]:
+        """What became of the thread, by whom, in its order."""
         path = f"/box/record?page={page}&psid={psid}&kind=thread_control"
-        return len((await self.ask("GET", path))["entries"])
+        return ThreadChanges.model_validate(await self.ask("GET", path)).entries
 
 
 class MailCatcher(Door):

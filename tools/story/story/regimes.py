@@ -271,6 +271,16 @@ async def agree(step: Step, scene: Scene) -> None:
             owner = "human" if entry.kind == "takeover_started" else "bot"
         elif entry.kind == "message" and entry.speaker == "bot":
             step.check("the bot speaks only while it has the conversation", owner == "bot", entry.text)
+    changes = await scene.stage.facebook.thread_changes(scene.stage.page, scene.psid)
+    ours = [change for change in changes if change.by == APP]
+    granted = [change for change in changes if change.action == "request"]
+    step.check("control is never asked for, only taken", all(change.action != "request" for change in ours), ours)
+    passes = [change for change in ours if change.action == "pass"]
+    step.check(
+        "it is passed where it rests in Main, or was asked for",
+        bool(granted) or scene.stage.regime.rests_in_main or not passes,
+        passes,
+    )
     state = await scene.state()
     step.check("no takeover was lost", state.owner == owner, (state.owner, owner))
 

@@ -186,7 +186,7 @@ async def notification_off(step: Step, yuki: Scene) -> None:
         before = len(await yuki.bot_lines())
         await accepted(step, yuki.hand_back())
         await yuki.hears(PORT_TEXT, before)
-        moves = await yuki.stage.facebook.thread_changes(PAGE, yuki.psid)
+        moves = len(await yuki.stage.facebook.thread_changes(PAGE, yuki.psid))
         step.check("control was never passed", moves <= 1, f"{moves} thread-control changes")
     finally:
         await set_notification(yuki.stage.console, BOT, PAGE, on=True)
