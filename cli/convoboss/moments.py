@@ -76,7 +76,13 @@ def _how(each: Folded, *, bare: bool) -> str:
 
 def actor_of(event: ConversationEvent) -> str:
     match event:
-        case conversations.CustomerMessage():
+        case (
+            conversations.CustomerMessage()
+            | conversations.CustomerEdited()
+            | conversations.CustomerDeleted()
+            | conversations.CustomerReacted()
+            | conversations.CustomerReferred()
+        ):
             return "customer"
         case conversations.Echo():
             return "page"
@@ -86,7 +92,13 @@ def actor_of(event: ConversationEvent) -> str:
             return "console"
         case conversations.ErasureAsked(by=by):
             return by or "ops"
-        case conversations.CommandReport() | conversations.ThreadControl() | conversations.ChannelFact():
+        case (
+            conversations.CommandReport()
+            | conversations.ThreadControl()
+            | conversations.Receipt()
+            | conversations.PolicyEnforced()
+            | conversations.ChannelFact()
+        ):
             return "facebook"
         case (
             conversations.TurnCompleted()
@@ -103,6 +115,9 @@ def actor_of(event: ConversationEvent) -> str:
 
 PERSONAL: Final = (
     conversations.CustomerMessage,
+    conversations.CustomerEdited,
+    conversations.CustomerReacted,
+    conversations.CustomerReferred,
     conversations.Echo,
     conversations.ChannelFact,
     conversations.TurnCompleted,
@@ -114,6 +129,9 @@ PERSONAL: Final = (
     commands.SendMessage,
     turns.TurnAsked,
     outcomes.CustomerSaid,
+    outcomes.MessageEdited,
+    outcomes.MessageReacted,
+    outcomes.CustomerReturned,
     outcomes.StaffSaid,
     outcomes.TakeoverStarted,
     outcomes.TakeoverEnded,
