@@ -215,13 +215,6 @@ MUTANTS: Final = (
         "        self.take_back()\n",
     ),
     Mutant(
-        "an owner that nobody told of counts as ours at the end",
-        5,
-        "step",
-        "        if self.channel is None or (known and owner == self.channel.app_id):\n            return\n        if self",
-        "        if self.channel is None or not known or owner == self.channel.app_id:\n            return\n        if self",
-    ),
-    Mutant(
         "nobody is told why it stays elsewhere",
         5,
         "step",
@@ -248,20 +241,6 @@ MUTANTS: Final = (
         "step",
         "        self.watch_thread()\n        if extends:\n",
         "        if extends:\n",
-    ),
-    Mutant(
-        "after a long silence nobody looks at the thread again",
-        5,
-        "decide",
-        '    step.watch_thread()\n    tell_said(step, event, "person")\n',
-        '    tell_said(step, event, "person")\n',
-    ),
-    Mutant(
-        "a thread is extended beyond the time to write",
-        5,
-        "step",
-        "self.command(ExtendThread, seconds=left)",
-        "self.command(ExtendThread, seconds=int(MAY_WRITE.total_seconds()))",
     ),
     Mutant(
         "a message that went alone counts as having passed the thread on",
