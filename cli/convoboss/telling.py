@@ -199,6 +199,8 @@ def _(value: CustomerInput) -> str:
 def _(value: OutMessage) -> str:
     parts = [_quoted(value.text)] if value.text else []
     parts += [f"<image {value.image_url}>"] if value.image_url else []
+    parts += [f"<{value.media.kind} {value.media.url}>"] if value.media else []
+    parts += [f"<card {_quoted(card.title)}>" for card in value.cards]
     parts += [f"[{reply.title}]" for reply in value.quick_replies]
     parts += [f"[{button.title}]" for button in value.buttons]
     return " ".join(parts) or "(empty)"

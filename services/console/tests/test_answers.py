@@ -8,7 +8,7 @@ from console_world import BEN, Story
 
 from schemas.conversations import OperatorReplies
 from schemas.messages import CustomerInput
-from schemas.outcomes import CustomerSaid, DeliveryChanged, MessageReacted
+from schemas.outcomes import CommandAccepted, ConversationErased, CustomerSaid, DeliveryChanged, MessageReacted
 from schemas.window import CLOSED_FOR_ALL, NO_HUMAN_AGENT, TAGGED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -133,6 +133,18 @@ async def test_a_file_is_sent_by_its_address(console, ben):
     kept = await console.services.pool.fetchval("SELECT event FROM command WHERE id = $1", answer.body["command"])
     event = OperatorReplies.model_validate_json(kept)
     assert (event.text, event.media.model_dump()) == ("", media)
+
+
+async def test_it_is_forgotten_with_the_customer(console, ben):
+    here, _, story = await wrote(console, timedelta())
+    media = {"kind": "video", "url": "https://x.example/private.mp4"}
+    answer = await ben.post(f"{here}/replies", {"epoch": 0, "seq": 2, "media": media})
+    command = answer.body["command"]
+    story.events.clear()
+    story.at = console.services.now() + timedelta(minutes=1)
+    story.tell(CommandAccepted, command=command).tell(ConversationErased)
+    await console.feed(*story.events)
+    assert "private" not in await console.services.pool.fetchval("SELECT event FROM command WHERE id = $1", command)
 
 
 async def test_a_message_that_did_not_arrive_is_shown_with_the_reason_and_what_can_be_done(console, ben):
