@@ -8,13 +8,16 @@ from typing import Final, Literal
 
 from pydantic_core import PydanticSerializationError
 
+from ingress import policy
 from ingress.gate import Through
 from ingress.messenger import Parsed
 from ingress.spans import Path, Spans
 from ingress.webhook import Broken
 from runtime.errors import RecordTooLarge
 from runtime.packing import Packed, pack_one
+from schemas.conversations import PolicyEnforced
 from schemas.deadletters import DeadLetter
+from schemas.pages import PageStatus
 from schemas.topics import CONVERSATIONS, DEAD_LETTERS, PAGES
 
 ORIGIN: Final = "webhooks/messenger"
@@ -34,17 +37,21 @@ class Router:
         self._traceparent = traceparent
         self.letters: dict[Reason, int] = {}
         self._strangers: dict[str, None] = {}
+        self._policies: list[PageStatus] = []
 
     def records(self, found: Sequence[Parsed | Broken]) -> list[Packed]:
         """One record for each part, in the same order. An event that cannot be a record becomes a dead letter."""
         return [self._one(part) for part in found]
 
     def facts(self) -> list[Packed]:
-        """What is told of pages that no bot has, as far as not all pods know it. It has to be stored before the records."""
-        if not self._strangers:
+        """What is told of pages: that no bot has them, as far as not all pods know it, and how Facebook judges them.
+
+        For the records that were made. It has to be stored before them.
+        """
+        if not self._strangers and not self._policies:
             return []
-        facts = [self._through.unknown(page) for page in self._strangers]
-        return [pack_one(PAGES, fact, self._traceparent) for fact in facts if fact is not None]
+        unknown = [fact for page in self._strangers if (fact := self._through.unknown(page)) is not None]
+        return [pack_one(PAGES, fact, self._traceparent) for fact in (*unknown, *self._policies)]
 
     def _one(self, part: Parsed | Broken) -> Packed:
         if isinstance(part, Broken):
@@ -53,6 +60,8 @@ class Router:
         if page not in self._through.pages:
             self._strangers[page] = None
             return self._letter(part, "unknown_page", self._through.why(page), apps=self._through.apps)
+        if type(part.event) is PolicyEnforced:
+            self._policies.append(policy.status(part.event, page, self._through.now))
         try:
             return pack_one(CONVERSATIONS, part.event, self._traceparent)
         except RecordTooLarge as error:

@@ -3,18 +3,21 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from graphapi.answers import Accepted, Later, Permanent
 from ingress import history, mode, subscriptions
 from ingress.channels import Known
-from ingress.gate import HOLD, Gate
+from ingress.gate import HOLD, Gate, Through
 from ingress.messenger import Parsed, parse
 from ingress.mode import Features, Shown
 from ingress.outages import Outages
+from ingress.routing import Router
 from ingress.subscriptions import NEEDED, AppSubscription
 from schemas.conversations import CustomerMessage, Echo
-from schemas.pages import PageOpened, PageUnknown
+from schemas.envelope import decode
+from schemas.pages import PageOpened, PageStatus, PageUnknown
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 APP, INBOX, PAGE = "640571102938471", "263902037430900", "104821769032215"
@@ -282,3 +285,40 @@ async def test_events_of_a_page_that_opens_are_held_for_moments_and_those_of_oth
     gate.apply("", opened(at=NOW - timedelta(minutes=5), page="3"))
     async with asyncio.timeout(HOLD / 2):
         await gate.settled(lambda: {"3"}, 5)
+
+
+# --- policy
+
+
+def policed(action: str, page: str = PAGE) -> tuple[Router, list[str]]:
+    body = {"object": "page", "entry": [{"id": page, "time": 1_795_500_000_000, "messaging": [
+        {"recipient": {"id": page}, "timestamp": 1_795_500_000_000, "policy-enforcement": {"action": action, "reason": "spam"}},
+    ]}]}  # fmt: skip
+    apps = frozenset({APP})
+    router = Router(orjson.dumps(body), Through(frozenset({PAGE}), Known(pages={PAGE: apps}), apps, {}, NOW), None)
+    return router, [packed.topic for packed in router.records(parse(body, received=NOW))]
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "code"),
+    [
+        ("block", "failing", "blocked"),
+        ("warning", "failing", "warned"),
+        ("unblock", "ok", ""),
+        ("?", "failing", "warned"),
+    ],
+)
+def test_what_facebook_does_to_a_page_is_told_of_the_page_beside_the_log(action, state, code):
+    router, topics = policed(action)
+    assert topics == ["conversations"]
+    (fact,) = router.facts()
+    status = decode("pages", fact.value, fact.headers)
+    assert isinstance(status, PageStatus)
+    assert (status.key, status.state, status.code) == (f"{PAGE}:policy", state, code)
+    assert bool(status.steps) is (state == "failing")
+
+
+def test_an_unknown_page_is_not_judged():
+    router, topics = policed("block", page="5")
+    assert topics == ["dead-letters"]
+    assert [decode("pages", fact.value, fact.headers).type for fact in router.facts()] == ["page.unknown.v1"]
