@@ -38,6 +38,8 @@ class SendMessage(Command):
     retake: bool = False
     acted_at: AwareDatetime | None = None
     """Of the customer's last act, which opened the window for answers (`schemas.window`); None: not known."""
+    again: str = ""
+    """The id of the command that this one repeats, whose message was lost or refused: it is not sent if that one has arrived."""
 
 
 class PassThread(Command):

@@ -208,6 +208,8 @@ class OperatorReplies(OperatorCommand):
     force: bool = False
     media: Media | None = None
     """A file, before the text where there is one. One of the two is needed."""
+    again: str = ""
+    """The id of the `SendMessage` that this repeats, which was not delivered or is uncertain."""
 
 
 class OperatorSetsExpiry(OperatorCommand):

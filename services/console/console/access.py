@@ -39,6 +39,7 @@ ROUTES: Final[Mapping[str, Rule]] = {
     "markRead": Rule.CONVERSATION,
     "takeOver": Rule.CONVERSATION,
     "reply": Rule.CONVERSATION,
+    "retryMessage": Rule.CONVERSATION,
     "setExpiry": Rule.CONVERSATION,
     "handBack": Rule.CONVERSATION,
     "assign": Rule.CONVERSATION,

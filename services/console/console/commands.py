@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator, mode
 
 from console.problems import Present, Problem, Refusal, forbidden, invalid
 from console.registry import Input, Output
-from console.views import CommandKind
+from console.views import CommandKind, Entry, MessageContent
 from schemas.conversations import (
     OperatorAssigns,
     OperatorCommand,
@@ -82,6 +82,18 @@ class ReplyBody(CommandBody):
         return text
 
 
+class RetryBody(CommandBody):
+    """`seq`: of the last entry that the composer showed; which message is sent again stands in the path."""
+
+    seq: Number
+
+
+class RepeatedBody(ReplyBody):
+    """A reply that says what an earlier one said. `again`: the command that is repeated."""
+
+    again: str
+
+
 class ExpiryBody(CommandBody):
     """*Session expired*: in `expiry` seconds, at `deadline`, or `never`: exactly one of the three."""
 
@@ -141,6 +153,15 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempts:
+    """A message that is to be sent again. `arrived`: what it repeats has. `repeated`: it was sent again, and that did not fail."""
+
+    entry: Entry
+    arrived: bool
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a command comes from: its id, whose it is, and when it was given."""
 
@@ -188,7 +209,20 @@ def replies(origin: Origin, body: ReplyBody, client_id: str) -> OperatorCommand:
         media=Media(kind=body.media.kind, url=body.media.url) if body.media is not None else None,
         client_id=client_id,
         force=body.force,
+        again=body.again if isinstance(body, RepeatedBody) else "",
     )
+
+
+def repeats(body: RetryBody, entry: Entry) -> RepeatedBody:
+    """The operator's message of an entry once more. Raises `Refusal` (409) where it is none, or was forgotten."""
+    content = entry.content
+    if not isinstance(content, MessageContent) or entry.speaker is not Speaker.OPERATOR:
+        raise not_retryable("Only an operator's message is sent again.")
+    text, media = content.message.text, content.message.media
+    if not text.strip() and media is None:
+        raise not_retryable("What it said was forgotten.")
+    file = MediaBody(kind=media.kind, url=media.url) if media is not None else None
+    return RepeatedBody(epoch=body.epoch, seq=body.seq, text=text, media=file, again=content.command)
 
 
 def sets_expiry(origin: Origin, body: ExpiryBody) -> OperatorCommand:
@@ -261,6 +295,21 @@ def check_reply(body: ReplyBody, seen: Seen) -> None:
     others = _lines(seen, Speaker.OPERATOR, Speaker.STAFF)
     if others:
         raise courtesy("newer", f"{len(others)} newer: somebody else has written since.", seen, others)
+
+
+def check_retry(attempts: Attempts) -> None:
+    """Sent again is what was not delivered, or may not have been, and is not on its way once more."""
+    state = attempts.entry.delivery.state if attempts.entry.delivery else "queued"
+    if state in {"sent", "delivered", "seen"} or attempts.arrived:
+        raise Refusal(409, Problem(code="delivered", title="It has arrived; it is not sent twice."))
+    if state not in {"uncertain", "not_delivered"}:
+        raise not_retryable("What becomes of it is not known yet." if state == "queued" else "It was stopped.")
+    if attempts.repeated:
+        raise not_retryable("It has been sent again already.")
+
+
+def not_retryable(title: str) -> Refusal:
+    return Refusal(409, Problem(code="not_retryable", title=title))
 
 
 def check_expiry(body: ExpiryBody, seen: Seen) -> None:

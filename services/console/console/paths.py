@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from console.commands import KEY_PATTERN
+from console.commands import KEY_PATTERN, Number
 from console.operators import BotId
 from console.registry import Parameters
 
@@ -14,6 +14,10 @@ PageId = Annotated[str, Field(pattern=r"^\d{1,32}$")]
 
 class ConversationPath(Parameters):
     conversation: Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class EntryPath(ConversationPath):
+    seq: Number
 
 
 class CommandPath(Parameters):

@@ -94,6 +94,7 @@ class Batch:
             reply=event.reply,
             client_id=event.client_id,
             turn=event.turn,
+            again=event.again,
         )
         self._entry(
             event,

@@ -121,7 +121,7 @@ class CustomerContent(Output):
 
 
 class MessageContent(Output):
-    """Of the bot or an operator. `reply`: the operator's command that it comes from."""
+    """Of the bot or an operator. `reply`: the operator's command that it comes from. `again`: whose message it repeats, a `command`."""
 
     kind: Literal["message"] = "message"
     message: OutMessage
@@ -129,6 +129,7 @@ class MessageContent(Output):
     reply: str | None
     client_id: str
     turn: str | None
+    again: str = ""
 
 
 class StaffContent(Output):

@@ -43,6 +43,7 @@ def address(route, command):
         page="1029",
         flow="main",
         version=1,
+        seq=1,
     )
 
 

@@ -293,6 +293,79 @@ async def test_ones_own_newer_message_hinders_nobody(ana, console):
     assert (await ana.post(f"{HERE}/replies", {"epoch": 1, "seq": 2, "text": "second"})).status == 202
 
 
+def talked(me, state="uncertain"):
+    """The operator's message is entry 5, command `lost`, and became `state`."""
+    story = Story().customer("hi").said("Hello").started().answered(me).said("Saturday at ten", me)
+    sent = story.events[-1] = story.events[-1].model_copy(update={"id": "lost"})
+    assert sent.seq == 5
+    return story.delivered(5, state) if state else story
+
+
+RETRY = f"{HERE}/messages/5/retry"
+
+
+@pytest.mark.parametrize("state", ["uncertain", "not_delivered"])
+async def test_a_message_that_was_lost_is_sent_again_as_it_was(ana, console, log, state):
+    me = person(ana)
+    await console.feed(*talked(me, state).said("newer", me).events[2:])
+    answer = await ana.post(RETRY, {"epoch": 1, "seq": 5}, headers={"Idempotency-Key": "k9"})
+    assert answer.status == 202
+    event = await log.next()
+    assert (event.id, event.text, event.again) == (answer.body["command"], "Saturday at ten", "lost")
+    assert (event.epoch, event.seq, event.client_id) == (1, 5, "k9")
+    assert (await ana.get(f"/commands/{event.id}")).body["type"] == "reply"
+
+
+async def test_a_message_that_arrived_is_not_sent_again(ana, console):
+    await console.feed(*talked(person(ana), "sent").events[2:])
+    answer = await ana.post(RETRY, {"epoch": 1, "seq": 5})
+    assert (answer.status, answer.code) == (409, "delivered")
+    assert answer.body["title"] == "It has arrived; it is not sent twice."
+
+
+async def test_a_retry_that_was_refused_since_the_message_arrived_is_not_retried(ana, console):
+    me = person(ana)
+    story = talked(me).said("Saturday at ten", me, again="lost")
+    story.delivered(5, "sent").delivered(6, "not_delivered", reason="It has arrived after all; it is not sent twice.")
+    await console.feed(*story.events[2:])
+    assert (await ana.post(f"{HERE}/messages/6/retry", {"epoch": 1, "seq": 6})).code == "delivered"
+
+
+@pytest.mark.parametrize("again", [None, "uncertain", "sent"])
+async def test_a_message_is_sent_again_once_unless_that_failed_too(ana, console, again):
+    me = person(ana)
+    story = talked(me).said("Saturday at ten", me, again="lost")
+    await console.feed(*(story.delivered(6, again) if again else story).events[2:])
+    answer = await ana.post(RETRY, {"epoch": 1, "seq": 6})
+    expected = (202, None) if again == "uncertain" else (409, "not_retryable")
+    assert (answer.status, answer.body.get("code")) == expected
+
+
+async def test_only_an_operators_message_of_known_fate_is_sent_again(ana, console):
+    story = talked(person(ana), None).said("", person(ana)).delivered(6, "uncertain")
+    await console.feed(*story.events[2:])
+    for seq in (1, 2, 3, 5, 6):  # a customer's, the bot's, no message, one on its way, one that was forgotten
+        answer = await ana.post(f"{HERE}/messages/{seq}/retry", {"epoch": 1, "seq": 5})
+        assert (answer.status, answer.code) == (409, "not_retryable"), seq
+        assert answer.body["title"], seq
+    missing = await ana.post(f"{HERE}/messages/99/retry", {"epoch": 1, "seq": 5})
+    assert (missing.status, missing.code) == (404, "unknown_entry")
+
+
+async def test_a_retry_is_refused_as_a_reply_is(ana, console):
+    await console.feed(*talked(person(ana)).changed(BEN).events[2:])
+    assert (await ana.post(RETRY, {"epoch": 1, "seq": 6})).code == "held"
+
+
+async def test_a_retry_repeated_under_its_key_is_the_same_command_whatever_came_since(ana, console):
+    story = talked(person(ana))
+    await console.feed(*story.events[2:])
+    first = await ana.post(RETRY, {"epoch": 1, "seq": 5}, headers={"Idempotency-Key": "same"})
+    await console.feed(*story.delivered(5, "sent").events[-1:])
+    second = await ana.post(RETRY, {"epoch": 1, "seq": 5}, headers={"Idempotency-Key": "same"})
+    assert (first.status, second.status, second.body) == (202, 202, first.body)
+
+
 async def test_the_bots_conversation_has_no_session_to_set_or_end(ana):
     assert (await ana.post(f"{HERE}/expiry", GOOD["expiry"])).code == "not_taken_over"
     assert (await ana.post(f"{HERE}/hand-back", GOOD["hand_back"])).code == "already_bot"

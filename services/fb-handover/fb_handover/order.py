@@ -4,7 +4,7 @@ A conversation's commands are worked off one at a time. `decide` looks at a row 
 verdict of the request that was made for it; `meet` adds what happened to the row in the meantime.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -35,6 +35,7 @@ HOUR: Final = 3600.0  # seconds
 TOO_LATE: Final = "Facebook did not take it for too long; it was given up."
 CHECK_AND_RETRY: Final = "check_and_retry"
 EMPTY: Final = "The message is empty."
+ARRIVED: Final = "It has arrived after all; it is not sent twice."
 UNCERTAIN: Final = "Facebook gave no answer: the message may or may not have arrived."
 NO_RETURN: Final = "Another app has the conversation, and Facebook does not let us take it back: "
 
@@ -139,6 +140,17 @@ def decide(
     if shut is not None:
         return Transition(row, delay=shut.seconds, reason=shut.reason)
     return Act()
+
+
+def repeats(row: Row, earlier: Sequence[Row], context: Context) -> Transition | None:
+    """A person sends a message again; `earlier`: what became of its attempts before. None: it may go now.
+
+    It does not go where an echo has shown since that it arrived. Parts that did arrive are not said twice.
+    """
+    if any(each.state is State.DONE for each in earlier):
+        return _refuse(row, Permanent(ARRIVED), context)
+    arrived = max((each.part for each in earlier), default=0)
+    return Transition(replace(row, part=arrived)) if arrived > row.part else None
 
 
 def _give_up(row: Row, command: SendMessage, late: TooLate, context: Context) -> Transition:

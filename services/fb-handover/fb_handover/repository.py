@@ -16,7 +16,7 @@ from runtime.outbox import enqueue
 from runtime.postgres import ACQUIRE_TIMEOUT, Connection, Pool, statements, transaction
 from runtime.records import Outgoing
 from schemas.base import ConversationId
-from schemas.commands import Command
+from schemas.commands import Command, SendMessage
 from schemas.topics import CONVERSATIONS
 
 _SQL: Final = statements("fb_handover")
@@ -27,6 +27,7 @@ _APPEND_ALONE: Final = (
 )
 _COMMAND: Final[TypeAdapter[QueuedCommand]] = TypeAdapter(QueuedCommand)
 SWEEP_AT_ONCE: Final = 1000  # rows
+MOST_ATTEMPTS: Final = 20  # of one message that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +273,21 @@ class Outbound:
         async with transaction(self._pool) as tx:
             await _hold(tx, lane)
             return await _go_on(tx, lane)
+
+    async def earlier(self, row: Row) -> list[Row]:
+        """What the row's message repeats, newest first: the attempt before it, the one before that, and so on.
+
+        All are closed: a conversation's commands are worked off in their order. What was swept is missing.
+        """
+        found: list[Row] = []
+        following = row
+        while isinstance(following.command, SendMessage) and following.command.again and len(found) < MOST_ATTEMPTS:
+            rows = await self._fetch("earlier", row.command.conversation, following.command.again)
+            if not rows:
+                break
+            following = _row(rows[0])
+            found.append(following)
+        return found
 
     async def begin(self, lane: Lane, row: Row) -> Row | None:
         """The ledger entry before a request. None: the claim was lost, or a Silence came first; then nothing may be sent.

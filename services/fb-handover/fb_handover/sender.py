@@ -320,6 +320,10 @@ class Sender:
         persona = None
         if row.step is Step.SEND and isinstance(row.command, SendMessage):
             persona = await self._personas.of(row.command, connected)
+            if row.command.again:
+                decision = order.repeats(row, await self._outbound.earlier(row), self.context())
+                if decision is not None:
+                    return await self._settle(lane, row, decision)
         asked_at = time.monotonic()
         try:
             begun = await self._outbound.begin(lane, row)

@@ -563,3 +563,28 @@ def test_a_late_echo_shows_that_a_message_given_up_has_arrived(state):
 def test_a_late_echo_of_a_first_part_does_not_make_the_whole_message_sent():
     lost = begun(says(message=PICTURE_AND_TEXT, person=True), state=State.UNCERTAIN)
     assert order.hear(lost, "m_7", 0, context()) is None
+
+
+# --- sent again by a person
+
+
+@pytest.mark.parametrize("state", [State.UNCERTAIN, State.REFUSED, State.SUPPRESSED])
+def test_a_message_whose_attempts_all_failed_goes_again(state):
+    assert order.repeats(row(says(again="a")), [row(says(), state=state)], context()) is None
+
+
+def test_a_message_of_which_any_attempt_arrived_does_not_go_again():
+    attempts = [row(says(), state=State.REFUSED), row(says(), state=State.DONE)]
+    told = order.repeats(row(says(again="b", person=True)), attempts, context())
+    assert told is not None
+    [refused] = told.reports
+    assert (told.row.state, refused.kind, refused.reason) == (State.REFUSED, "permanent", order.ARRIVED)
+
+
+def test_a_part_that_arrived_is_not_said_again():
+    again = row(says(message=PICTURE_AND_TEXT, again="a"))
+    failed = row(says(message=PICTURE_AND_TEXT), part=1, state=State.REFUSED)
+    told = order.repeats(again, [failed], context())
+    assert told is not None
+    assert (told.row.part, told.row.state, told.reports) == (1, State.WAITING, ())
+    assert order.repeats(told.row, [failed], context()) is None

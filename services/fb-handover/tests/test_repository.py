@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from fb_commands import AT, PAGE, begun, context, passes_thread, reads_thread, says, silence
+from fb_commands import AT, PAGE, begun, context, passes_thread, reads_thread, row, says, silence
 from pydantic import SecretStr
 
 from fb_handover import intake, order, repository
@@ -476,6 +476,15 @@ async def test_an_echo_during_a_request_is_met_when_its_answer_is_lost(pool, out
     assert (settled.following.mid, settled.following.state) == ("m_7", State.SENDING)
 
 
+async def test_what_a_message_repeats_is_found_attempt_by_attempt_and_in_its_own_conversation_alone(pool, outbound):
+    stranger = says(name="z", psid="8844")
+    again = {name: says(name=name, again=before) for name, before in (("b", "a"), ("c", "b"), ("lost", "z"))}
+    await store(pool, stranger, says(name="a"), *again.values())
+    assert [each.command.id for each in await outbound.earlier(row(again["c"]))] == ["b", "a"]
+    assert await outbound.earlier(row(again["lost"])) == []
+    assert await outbound.earlier(row(says(name="own", again="own"))) == []
+
+
 async def test_the_age_of_what_waits_is_known_by_partition(pool, outbound):
     await store(pool, says(name="a"))
     await pool.execute("UPDATE outgoing SET created_at = clock_timestamp() - interval '90 s'")
@@ -514,6 +523,7 @@ async def test_nothing_that_runs_for_each_message_reads_a_whole_table(pool, outb
         "oldest": ([PARTITION],),
         "head": (says().conversation,),
         "begin": (says().conversation, 1, 1, 60.0, PAGE),
+        "earlier": (says().conversation, "a"),
         "known_mids": (says().conversation, 90.0),
         "hold_lane": (says().conversation, 1),
         "met": (1,),

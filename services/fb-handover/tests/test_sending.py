@@ -437,6 +437,58 @@ async def test_without_an_echo_a_persons_message_is_uncertain_until_a_late_echo(
     assert await world.box.texts(MIA) == ["Person", "Next"]
 
 
+async def test_an_uncertain_message_that_never_left_is_sent_once_by_a_retry(world):
+    world.start(echo_wait=0.5, retry_first=60.0, retry_cap=60.0)
+    await world.box.write(MIA)
+    await world.box.rule("permission", calls=["conversations"], times=None)
+    await world.box.rule("temporary_400", MIA)
+    await world.command(says("Person", name="a", psid=MIA, person=True))
+    await until(lambda: _put_off(world, "a"), "it waits")
+    await world.database.execute(  # as a process leaves it that dies between the ledger and the request
+        "UPDATE fb_handover.outgoing SET state = 'sending', sending_at = clock_timestamp() - interval '10 seconds'"
+    )
+    await world.database.execute("UPDATE fb_handover.lane SET due_at = clock_timestamp()")
+    [refused] = await world.told("a:refused")
+    assert refused.kind == "uncertain"
+    await world.command(says("Person", name="r", psid=MIA, person=True, again="a"))
+    [sent] = await world.told("r:sent")
+    assert [entry["mid"] for entry in await world.box.record("send", MIA)] == [sent.mid]
+
+
+async def test_an_uncertain_message_whose_echo_comes_late_is_not_sent_by_a_retry_nor_by_a_retry_of_that(world):
+    world.start(echo_wait=0.5)
+    await world.box.write(MIA)
+    await world.box.rule("permission", calls=["conversations"], times=None)
+    await world.box.faults(lose_answers=1, hold_webhooks=True)
+    await world.command(says("Person", name="a", psid=MIA, person=True))
+    await world.told("a:refused")
+    await world.box.faults()
+    await world.told("a:sent")
+    await world.command(
+        says("Person", name="r", psid=MIA, person=True, again="a"),
+        says("Person", name="s", psid=MIA, person=True, again="r"),
+        says("Next", name="n", psid=MIA, person=True),
+    )
+    first, second, _ = await world.told("r:refused", "s:refused", "n:sent")
+    assert (first.kind, first.reason) == ("permanent", "It has arrived after all; it is not sent twice.")
+    assert (second.kind, second.reason) == (first.kind, first.reason)
+    assert await world.box.texts(MIA) == ["Person", "Next"]
+
+
+async def test_a_retry_says_only_the_parts_that_did_not_arrive(world):
+    world.start()
+    await world.box.write(MIA)
+    both = OutMessage(text="Lamp", image_url="https://pictures.example/lamp.png")
+    await world.box.faults(delay_answers_s=1.0, only=["messages"])
+    await world.command(says(name="a", psid=MIA, message=both, person=True))
+    await until(lambda: _accepted(world, MIA, 1), "the picture is there")
+    await world.box.faults(error={"code": 10, "subcode": 2018278, "times": 1}, only=["messages"])
+    await world.told("a:refused")
+    await world.command(says(name="r", psid=MIA, message=both, person=True, again="a"))
+    await world.told("r:sent")
+    assert await world.box.texts(MIA) == [None, "Lamp"]
+
+
 async def test_a_connection_that_is_refused_is_no_unknown_outcome(world):
     world.start(graph_url="http://127.0.0.1:9/v26.0", echo_wait=600.0)
     await world.box.write(MIA)
@@ -643,6 +695,10 @@ async def test_a_command_that_comes_twice_is_sent_once(world):
 
 async def _refusals(world, psid, number) -> bool:
     return len(await world.box.record("refused", psid)) >= number
+
+
+async def _accepted(world, psid, number) -> bool:
+    return len(await world.box.texts(psid)) == number
 
 
 async def _attempts(world, command, number) -> bool:

@@ -530,6 +530,7 @@ class Step:
             then_pass=self.rests_in_main,
             retake=True,
             acted_at=self.state.acted_at,
+            again=event.again,
         )
         if self.rests_in_main and self.channel:
             self._thread_goes(command, self.channel.page_inbox_app)

@@ -447,6 +447,17 @@ class TestOperatorReplies:
         kinds = [type(effect.event) for effect in world.last]
         assert kinds.index(Silence) < kinds.index(SendMessage)
 
+    def test_a_message_sent_again_says_which_and_is_not_hindered_by_the_operators_own_newer_ones(self):
+        world = World().requested()
+        world.replies("lost")
+        seen = world.state.seq
+        lost = world.one(SendMessage)
+        world.replies("newer")
+        world.replies("lost", seq=seen, again=lost.id)
+        assert (world.one(SendMessage).again, world.one(SendMessage).message.text) == (lost.id, "lost")
+        world.replies("lost", BEN, seq=seen, again=lost.id)
+        assert world.one(CommandRefused).code == "held"
+
     def test_control_is_taken_first_when_the_page_inbox_has_it_or_will_have_it(self):
         world = World().requested()
         world.replies()

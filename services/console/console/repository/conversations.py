@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, cast
 
 from console import transcript
+from console.commands import Attempts
 from console.projection import conversation_of, entry_of, episode_of, summary_of, view_of
 from console.repository.transcript import tell
 from console.streams import conversation_news, conversation_stream
@@ -98,6 +99,12 @@ async def list_entries(
         else:
             rows = list(reversed(await tx.fetch(_SQL["entry_before"], conversation, before, limit)))
         return [entry_of(row) for row in rows], await _valid_at(tx, conversation)
+
+
+async def attempts(pool: Pool, conversation: str, seq: int) -> Attempts | None:
+    """None where there is no such entry."""
+    row = await pool.fetchrow(_SQL["entry_attempts"], conversation, seq)
+    return Attempts(entry_of(row), row["arrived"], row["repeated"]) if row else None
 
 
 async def list_episodes(pool: Pool, conversation: str, limit: int) -> list[Episode]:

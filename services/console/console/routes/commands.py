@@ -15,12 +15,14 @@ from console.commands import (
     ExpiryBody,
     HandBackBody,
     Origin,
+    RepeatedBody,
     ReplyBody,
+    RetryBody,
     Seen,
     TakeoverBody,
 )
 from console.metrics import COMMANDS
-from console.paths import CommandPath, ConversationPath
+from console.paths import CommandPath, ConversationPath, EntryPath
 from console.problems import Refusal, invalid, refuse, unavailable, unknown
 from console.projection import conversation_of, window_of
 from console.registry import PREFIX, Call, Nothing, Reply, Routes
@@ -71,6 +73,34 @@ async def reply(call: Call[ConversationPath, Nothing, ReplyBody]) -> Reply:
     """Sends a message to the customer; under the bot it takes over first."""
     client_id = call.header("Idempotency-Key") or ""
     return await _give(call, "reply", lambda origin, body: rules.replies(origin, body, client_id), rules.check_reply)
+
+
+@routes.route(
+    "POST",
+    "/conversations/{conversation}/messages/{seq}/retry",
+    "retryMessage",
+    path_model=EntryPath,
+    body=RetryBody,
+    responses={202: CommandSent},
+    problems=(409,),
+    idempotency_key=True,
+)
+async def retry_message(call: Call[EntryPath, Nothing, RetryBody]) -> Reply:
+    """Sends an operator's message again that was not delivered, or of which it is uncertain; not where it arrives after all."""
+    attempts = await conversations.attempts(call.services.pool, call.path.conversation, call.path.seq)
+    if attempts is None:
+        raise unknown("entry")
+    client_id = call.header("Idempotency-Key") or ""
+
+    def check(body: RepeatedBody, seen: Seen) -> None:
+        rules.check_retry(attempts)
+        rules.check_reply(body, seen)
+
+    body = rules.repeats(call.body, attempts.entry)
+    repeated: Call[ConversationPath, Nothing, RepeatedBody] = Call(
+        call.services, call.request, call.path, call.query, body, call.signed_in
+    )
+    return await _give(repeated, "reply", lambda origin, body: rules.replies(origin, body, client_id), check)
 
 
 @routes.route(
