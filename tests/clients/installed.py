@@ -1,4 +1,4 @@
-"""Client libraries that others wrote: pinned with hashes, fetched once by npm and pip, kept in the cache.
+"""Client libraries that others wrote: pinned with hashes, fetched once by npm and uv, kept in the cache.
 
 `package-lock.json` is made by `npm install --package-lock-only` with `omit-lockfile-registry-resolved`; `python.txt` by
 `uv pip compile --universal --generate-hashes` of fbmessenger and six, which it needs and does not name.
@@ -46,8 +46,8 @@ def python_path() -> Path:
     lock = HERE / "python.txt"
 
     def install(folder: Path) -> None:
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        _run((*pip, "--no-deps", "--require-hashes", "--target", str(folder), "-r", str(lock)), folder)
+        uv = (str(Path(sys.executable).parent / "uv"), "pip", "install", "--quiet", "--python", sys.executable)
+        _run((*uv, "--no-deps", "--require-hashes", "--target", str(folder), "-r", str(lock)), folder)
 
     return _kept("python", lock, install)
 
@@ -77,8 +77,13 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
+    env = dict(os.environ)
+    if "PIP_INDEX_URL" in env:  # a mirror set up for pip is meant for uv too
+        env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
     try:
-        done = subprocess.run(command, cwd=folder, timeout=PATIENCE, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=env, timeout=PATIENCE, capture_output=True, text=True, check=False
+        )
     except subprocess.TimeoutExpired:
         raise NotToBeHad(f"{command[0]} did not end in {PATIENCE:.0f} s") from None
     if done.returncode:

@@ -28,7 +28,8 @@ OPEN_WORK: Final = {
     "outbox of fb-handover": "SELECT count(*) FROM fb_handover.outbox",
     "outbox of notifier": "SELECT count(*) FROM notifier.outbox",
     "outbox of console": "SELECT count(*) FROM console.outbox",
-    "timers": "SELECT count(*) FROM takeover.timer",
+    # a takeover without expiry stays, and its thread is looked after once a day
+    "timers": "SELECT count(*) FROM takeover.timer WHERE kind <> 'check'",
     "turns under way": "SELECT count(*) FROM takeover.conversation WHERE state -> 'turn' ->> 'id' IS NOT NULL",
     "commands for Facebook": "SELECT count(*) FROM fb_handover.outgoing WHERE state IN ('waiting', 'sending')",
     "e-mails": "SELECT count(*) FROM notifier.email WHERE state IN ('due', 'sending')",
