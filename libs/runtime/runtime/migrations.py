@@ -107,12 +107,15 @@ async def migrate(settings: ServiceSettings, schema: str, package: str, health: 
     if settings.migrate == "by-command":
         await _until_migrated(settings, schema, package, health or Health())
         return []
+    component = (health or Health()).component("migrations")  # not ready before the tables are there
     connection = await patiently(settings, health)
     try:
         async with asyncio.timeout(TIMEOUT):
             await _lock(connection, schema)
             alone = await connection.fetchval(_OTHERS, schema) == 0
-            return [str(each) for each in await _apply_all(connection, schema, package, "post" if alone else "pre")]
+            applied = await _apply_all(connection, schema, package, "post" if alone else "pre")
+        component.ok()
+        return [str(each) for each in applied]
     except asyncpg.InsufficientPrivilegeError as error:
         raise MigrationRefused(
             schema,

@@ -12,7 +12,7 @@ from runtime_world import until
 from runtime import postgres
 from runtime.errors import passes
 from runtime.health import Health
-from runtime.migrations import MigrationRefused, migrate, migrations
+from runtime.migrations import MigrationRefused, lock_of, migrate, migrations
 from runtime.postgres import (
     DatabaseRefused,
     close,
@@ -57,6 +57,26 @@ async def rows(settings, sql):
         return await connection.fetch(sql)
     finally:
         await connection.close()
+
+
+async def test_a_service_whose_tables_are_not_there_yet_is_not_ready_though_the_database_answers(settings, package):
+    package.write("001_make.sql", "CREATE TABLE a (x int)")
+    health = Health()
+    other = await asyncpg.connect(settings.database_url.get_secret_value())
+    try:
+        await other.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", lock_of("shop"))
+        migrating = asyncio.create_task(migrate(settings, "shop", package.name, health))
+
+        async def database_answers():
+            component = health.report().components.get("database")
+            return component is not None and component.ok
+
+        await until(database_answers, "the database answers")
+        assert not health.report().ready
+    finally:
+        await other.close()
+    await migrating
+    assert health.report().ready
 
 
 async def test_new_migrations_are_applied_once_in_order_beside_the_runtimes_own(settings, package):
