@@ -23,27 +23,23 @@ STEPS: Final = (
 def status(event: PolicyEnforced, page: str, received: datetime) -> PageStatus:
     """The page's aspect `policy` from now on. An action that is not known counts as a warning."""
     at = event.occurred_at or received
-    if event.action == "unblock":
-        return PageStatus(
-            id=f"page-status:{event.id}",
-            occurred_at=at,
-            page=page,
-            aspect="policy",
-            state="ok",
-            since=at,
-            checked_at=received,
-            ok_at=at,
-        )
-    said = _SAID.get(event.action, _SAID["warning"])
-    return PageStatus(
+    told = PageStatus(
         id=f"page-status:{event.id}",
         occurred_at=at,
         page=page,
         aspect="policy",
-        state="failing",
-        code="blocked" if event.action == "block" else "warned",
-        reason=f"{said} {event.reason}".rstrip(),
-        steps=STEPS,
+        state="ok",
         since=at,
         checked_at=received,
+    )
+    if event.action == "unblock":
+        return told.model_copy(update={"ok_at": at})
+    said = _SAID.get(event.action, _SAID["warning"])
+    return told.model_copy(
+        update={
+            "state": "failing",
+            "code": "blocked" if event.action == "block" else "warned",
+            "reason": f"{said} {event.reason}".rstrip(),
+            "steps": STEPS,
+        }
     )
